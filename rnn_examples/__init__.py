@@ -1,0 +1,1 @@
+"""Readable recurrent networks in PyTorch, each proven equal to torch.nn."""

@@ -1,0 +1,1 @@
+"""Recurrent layers by hand: one step, the loop over time, the layers."""
