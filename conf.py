@@ -3,14 +3,17 @@
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-# The kernels of the pages import rnn_examples from here.
-os.environ["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [ROOT, os.path.join(ROOT, "docs", "_extensions")]
+
+
+# Read by matplotlib in the pages: one look, and no random ids in an SVG.
+os.environ["MATPLOTLIBRC"] = os.path.join(ROOT, "docs", "matplotlibrc")
 
 project = "Recurrent networks, proven"
 author = "The maintainers"
 copyright = "2026, the maintainers"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "fork_executor", "example"]
 exclude_patterns = ["_build"]
 html_theme = "sphinx_book_theme"
 html_title = project

@@ -1,0 +1,478 @@
+"""Run each page's code cells in a fork of the Sphinx process.
+
+A kernel start and a torch import cost seconds a page. Here the Sphinx process
+imports them once, and each page runs in its own ``os.fork()`` child: the same
+clean namespace, none of the wait. Nothing is cached, so nothing can be stale.
+
+Two things follow for free. The child records every file under the project
+that its cells opened or imported, so that an edited module or data file
+rebuilds its pages and no others. The parent kills a child whose cell passes
+the time limit, also in the middle of a C call.
+
+``nb_execution_fork = False`` gives stock Jupyter kernels back, which a test
+uses as the reference: both must write the same HTML, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import pickle
+import platform
+import signal
+import struct
+import sys
+import tempfile
+import time
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+
+import myst_nb.core.execute as stock
+import myst_nb.sphinx_ as stock_parser
+from myst_nb.core.execute import NotebookClientBase
+from nbformat.v4 import output_from_msg
+from sphinx.errors import ConfigError, SphinxError
+from sphinx.util import logging
+
+log = logging.getLogger(__name__)
+
+# One text configures both ways to run: exec'd here, read by stock kernels.
+IPYTHON_CONFIG = """
+c.HistoryManager.enabled = False
+c.InlineBackend.figure_formats = {"svg"}
+c.InlineBackend.print_figure_kwargs = {"metadata": {"Date": None}}
+"""
+
+
+class PageError(SphinxError):
+    """A page that raised or passed its time limit; the build stops on it."""
+
+    category = "page error"
+
+
+# ---------------------------------------------------------------- the child
+
+
+def run_cells(cells, send, root: Path, cwd: str) -> None:
+    """Run ``(index, source, may_raise)`` cells; send what happens."""
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    files: set[str] = set()
+    inside = str(root) + os.sep
+
+    def note_file(event, args):
+        if event == "open" and isinstance(args[0], str):
+            path = os.path.abspath(args[0])
+            if path.startswith(inside) and os.sep + "_build" + os.sep not in path:
+                files.add(path)
+
+    outputs: list[dict] = []
+
+    def emit(kind, **content):
+        same = outputs and outputs[-1]["output_type"] == kind == "stream"
+        if same and outputs[-1]["name"] == content["name"]:
+            outputs[-1]["text"] += content["text"]
+        else:
+            outputs.append(
+                output_from_msg({"header": {"msg_type": kind}, "content": content})
+            )
+
+    class Stream:
+        encoding, errors = "utf-8", "strict"
+
+        def __init__(self, name):
+            self.name = name
+
+        def write(self, text):
+            if not isinstance(text, str):
+                raise TypeError(f"write() needs a str, got {type(text).__name__}")
+            if text:
+                emit("stream", name=self.name, text=text)
+            return len(text)
+
+        def writelines(self, lines):
+            for line in lines:
+                self.write(line)
+
+        def flush(self):
+            pass
+
+        def isatty(self):
+            return False
+
+        def writable(self):
+            return True
+
+    class Publisher(DisplayPublisher):
+        waiting = False  # clear_output(wait=True)
+
+        def publish(self, data, metadata=None, *, transient=None, update=False, **_):
+            if self.waiting:
+                outputs.clear()
+                self.waiting = False
+            content = {"data": json_safe(data), "metadata": metadata or {}}
+            if update:
+                raise NotImplementedError("update_display is not supported on a page")
+            emit("display_data", **content)
+
+        def clear_output(self, wait=False):
+            self.waiting = wait
+            if not wait:
+                outputs.clear()
+
+    class Hook(DisplayHook):
+        def start_displayhook(self):
+            pass
+
+        def write_output_prompt(self):
+            pass
+
+        def write_format_data(self, format_dict, md_dict=None):
+            emit(
+                "execute_result",
+                data=json_safe(format_dict),
+                metadata=md_dict or {},
+                execution_count=self.prompt_count,
+            )
+
+        def finish_displayhook(self):
+            pass
+
+    class Shell(InteractiveShell):
+        displayhook_class, display_pub_class = Hook, Publisher
+
+        def _showtraceback(self, etype, evalue, stb):
+            emit("error", ename=etype.__name__, evalue=str(evalue), traceback=stb)
+
+        def init_sys_modules(self):
+            # As in a kernel: the page is __main__, for pickle and dataclasses.
+            sys.modules["__main__"] = self.user_module
+
+    config = Config()
+    exec(IPYTHON_CONFIG, {"c": config})
+    os.chdir(cwd)
+    sys.path.insert(0, str(root))
+    sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
+    shell = Shell.instance(config=config, colors="neutral")
+    shell.separate_out = shell.separate_in = ""
+    sys.addaudithook(note_file)
+    for index, source, may_raise in cells:
+        send("start", index)
+        outputs.clear()
+        result = shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        where = error and error_line(error, result)
+        send("done", index, list(outputs), shell.execution_count - 1)
+        if error and not may_raise:
+            send("failed", index, where, type(error).__name__, str(error))
+            break
+    loaded = {getattr(m, "__file__", None) for m in list(sys.modules.values())}
+    files.update(f for f in loaded if f and f.startswith(inside))
+    skip = (os.sep + ".venv" + os.sep, os.sep + "_extensions" + os.sep)
+    files = {f for f in files if not any(s in f for s in skip)}
+    send("end", sorted(f for f in files if not f.endswith(".pyc")))
+
+
+def json_safe(data):
+    """Binary data as base64 text, as a kernel sends it."""
+    from base64 import b64encode
+
+    return {
+        k: b64encode(v).decode() if isinstance(v, bytes) else v for k, v in data.items()
+    }
+
+
+def error_line(error: BaseException, result) -> int | None:
+    """The cell's own line that was running, 1-based."""
+    if isinstance(error, SyntaxError) and result.error_before_exec:
+        return error.lineno
+    line, tb = None, error.__traceback__
+    while tb:
+        if "ipykernel_" in tb.tb_frame.f_code.co_filename or (
+            tb.tb_frame.f_code.co_filename.startswith("<ipython-input")
+        ):
+            line = tb.tb_lineno
+        tb = tb.tb_next
+    return line
+
+
+# --------------------------------------------------------------- the parent
+
+
+class ForkClient(NotebookClientBase):
+    """Runs all cells when opened, as the stock ``force`` client does."""
+
+    app = None  # set by setup; one Sphinx process builds one site
+
+    def start_client(self):
+        env, started = self.app.env, time.perf_counter()
+        limit = self.nb_config.execution_timeout
+        cells = [
+            (i, cell.source, "raises-exception" in cell.metadata.get("tags", []))
+            for i, cell in enumerate(self.notebook.cells)
+            if cell.cell_type == "code"
+            and cell.source.strip()
+            and "skip-execution" not in cell.metadata.get("tags", [])
+        ]
+        self.notebook.metadata["language_info"] = language_info()
+        if cells:
+            self.execute(cells, limit)
+            for name in self.app.config.nb_execution_preload:
+                top = name.partition(".")[0]
+                uses = env.page_versions.setdefault(env.docname, {})
+                uses[top] = importlib.metadata.version(top)
+        runtime = time.perf_counter() - started
+        self.exec_metadata = {
+            "mtime": time.time(),
+            "runtime": runtime,
+            "method": "fork",
+            "succeeded": True,
+            "error": None,
+            "traceback": None,
+        }
+        log.info("%6.2f s  %s", runtime, env.docname)
+
+    def execute(self, cells, limit):
+        read_fd, write_fd = os.pipe()
+        with tempfile.TemporaryDirectory() as tmp:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            pid = os.fork()
+            if pid == 0:
+                os.close(read_fd)
+                self.child(cells, write_fd, tmp)
+            os.close(write_fd)
+            try:
+                for message in messages(read_fd, limit):
+                    self.receive(*message)
+            except TimeoutError:
+                raise self.failure(
+                    self.running, None, f"passed its time limit of {limit} s"
+                ) from None
+            finally:
+                os.close(read_fd)
+                try:
+                    os.killpg(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                status = os.waitpid(pid, 0)[1]
+        if not self.ended:
+            raise self.failure(
+                self.running, None, f"ended its process (wait status {status})"
+            )
+
+    running, ended = None, False
+
+    def child(self, cells, write_fd, tmp):
+        status = 1
+        try:
+            os.setpgid(0, 0)
+
+            def send(*message):
+                data = pickle.dumps(message)
+                data = struct.pack("!Q", len(data)) + data
+                while data:
+                    data = data[os.write(write_fd, data) :]
+
+            cwd = tmp
+            if not self.nb_config.execution_in_temp:
+                cwd = str(Path(self.path).parent)
+            run_cells(cells, send, project_root(self.app), cwd)
+            status = 0
+        except BaseException:
+            import traceback
+
+            sys.stderr = sys.__stderr__
+            traceback.print_exc()
+        finally:
+            os._exit(status)  # no atexit, no flush: those belong to the parent
+
+    def receive(self, kind, *content):
+        if kind == "start":
+            (self.running,) = content
+        elif kind == "done":
+            index, outputs, count = content
+            cell = self.notebook.cells[index]
+            cell.outputs, cell.execution_count = outputs, count
+        elif kind == "failed":
+            index, line, name, text = content
+            error = next(
+                o
+                for o in reversed(self.notebook.cells[index].outputs)
+                if o["output_type"] == "error"
+            )
+            log.info("%s", "\n".join(error["traceback"]))
+            first = text.strip().splitlines()[0] if text.strip() else ""
+            raise self.failure(index, line, f"{name}: {first}".rstrip(": "))
+        elif kind == "end":
+            self.ended = True
+            for path in content[0]:
+                self.app.env.note_dependency(path)
+
+    def failure(self, index, line, what) -> PageError:
+        page = os.path.relpath(str(self.path), project_root(self.app))
+        cells = self.notebook.cells
+        number = sum(c.cell_type == "code" for c in cells[: index + 1])
+        where = f"{page}, code cell {number}"
+        if line:
+            source = cells[index].source.splitlines()
+            where += f", line {line} of the cell"
+            if line <= len(source):
+                where += f" ({source[line - 1].strip()})"
+        return PageError(f"{where}: {what}")
+
+
+def messages(fd, limit):
+    """Yield what the child sends; TimeoutError when it is silent too long."""
+    seconds = None if limit in (None, -1) else limit
+    buffer = b""
+    with DefaultSelector() as selector:
+        selector.register(fd, EVENT_READ)
+        deadline = None
+        while True:
+            wait = None if deadline is None else deadline - time.monotonic()
+            if wait is not None and wait <= 0 or not selector.select(wait):
+                raise TimeoutError
+            chunk = os.read(fd, 1 << 20)
+            if not chunk:
+                return
+            buffer += chunk
+            while len(buffer) >= 8:
+                size = struct.unpack("!Q", buffer[:8])[0] + 8
+                if len(buffer) < size:
+                    break
+                message, buffer = pickle.loads(buffer[8:size]), buffer[size:]
+                yield message
+                if message[0] == "start" and seconds is not None:
+                    deadline = time.monotonic() + seconds
+
+
+def language_info() -> dict:
+    version = platform.python_version()
+    return {
+        "name": "python",
+        "version": version,
+        "mimetype": "text/x-python",
+        "codemirror_mode": {"name": "ipython", "version": sys.version_info[0]},
+        "pygments_lexer": f"ipython{sys.version_info[0]}",
+        "nbconvert_exporter": "python",
+        "file_extension": ".py",
+    }
+
+
+def project_root(app) -> Path:
+    return Path(app.confdir)
+
+
+# ------------------------------------------------- what makes a page outdated
+
+
+def digest(path) -> str | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def record_inputs(app, doctree):
+    """Remember the content of every file that this page was made from."""
+    env = app.env
+    files = {env.doc2path(env.docname)}
+    files |= {os.path.join(app.srcdir, f) for f in env.dependencies[env.docname]}
+    env.page_inputs[env.docname] = {
+        os.path.relpath(f, app.srcdir): digest(f) for f in files
+    }
+
+
+def changed_pages(app, env, added, changed, removed):
+    """Pages whose inputs differ in content, whatever their dates say."""
+    known: dict[str, str | None] = {}
+    versions = {}
+
+    def differs(file, old):
+        if file not in known:
+            known[file] = digest(os.path.join(app.srcdir, file))
+        return known[file] != old
+
+    def moved(package, old):
+        if package not in versions:
+            versions[package] = importlib.metadata.version(package)
+        return versions[package] != old
+
+    return [
+        doc
+        for doc in env.found_docs
+        if any(differs(*item) for item in env.page_inputs.get(doc, {}).items())
+        or any(moved(*item) for item in env.page_versions.get(doc, {}).items())
+    ]
+
+
+def start_env(app):
+    for name in ("page_inputs", "page_versions"):
+        if not hasattr(app.env, name):
+            setattr(app.env, name, {})
+
+
+def purge(app, env, docname):
+    env.page_inputs.pop(docname, None)
+    env.page_versions.pop(docname, None)
+
+
+def merge(app, env, docnames, other):
+    for name in docnames:
+        for table in ("page_inputs", "page_versions"):
+            if name in getattr(other, table):
+                getattr(env, table)[name] = getattr(other, table)[name]
+
+
+def preload(app, env, docnames):
+    """Import what every page needs once, before Sphinx or we fork."""
+    if docnames and app.config.nb_execution_fork:
+        for name in [*app.config.nb_execution_preload, "IPython"]:
+            importlib.import_module(name)
+
+
+# ------------------------------------------------------------------ the setup
+
+
+def install(app, config):
+    ForkClient.app = app
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    if not hasattr(stock_parser, "create_client"):
+        raise ConfigError(
+            "fork_executor: myst_nb.sphinx_ has no create_client any more; this "
+            "extension replaces it and was written for myst-nb 1.4"
+        )
+    if config.nb_execution_fork:
+        stock_parser.create_client = create_client
+    else:
+        stock_parser.create_client = stock.create_client
+        folder = Path(tempfile.mkdtemp(prefix="ipython-")) / "profile_default"
+        folder.mkdir()
+        (folder / "ipython_config.py").write_text("c = get_config()\n" + IPYTHON_CONFIG)
+        os.environ["IPYTHONDIR"] = str(folder.parent)
+        os.environ["PYTHONPATH"] = str(project_root(app))
+
+
+def create_client(notebook, source, nb_config, logger, read_fmt=None):
+    if nb_config.execution_mode == "force":
+        return ForkClient(notebook, source, nb_config, logger)
+    return stock.create_client(notebook, source, nb_config, logger, read_fmt)
+
+
+def setup(app):
+    app.add_config_value("nb_execution_fork", hasattr(os, "fork"), "env", bool)
+    app.add_config_value("nb_execution_preload", ["torch"], "env", list)
+    app.connect("config-inited", install)
+    app.connect("builder-inited", start_env)
+    app.connect("env-before-read-docs", preload)
+    app.connect("env-get-outdated", changed_pages)
+    app.connect("env-purge-doc", purge)
+    app.connect("env-merge-info", merge)
+    app.connect("doctree-read", record_inputs)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True}
