@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PORT ?= 8000
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */\t/' | expand -t 16
@@ -9,8 +10,14 @@ help:  ## list the targets
 	@$(PYTHON) tools/setup_env.py
 
 html: .venv/.installed  ## build the site: docs/_build/html/index.html
-	@$(BIN)/sphinx-build -q -W --keep-going -c . -d docs/_build/doctrees docs docs/_build/html
-	@echo "html: open docs/_build/html/index.html"
+	@$(BIN)/python tools/build.py
+
+live: .venv/.installed  ## serve the site and rebuild it on every edit
+	@$(BIN)/python tools/build.py --live --port $(PORT)
+
+serve: html  ## serve the built site
+	@echo "serve: http://127.0.0.1:$(PORT), stop with Ctrl+C"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 -d docs/_build/html $(PORT)
 
 test: .venv/.installed  ## run every test that needs no browser
 	@$(BIN)/pytest
@@ -20,10 +27,13 @@ lint: .venv/.installed  ## ruff and codespell
 	@$(BIN)/ruff format --check .
 	@git ls-files -z | xargs -0 $(BIN)/codespell
 
+assets: .venv/.installed  ## fetch the third-party files of docs/_vendor/ASSETS.toml anew
+	@$(BIN)/python tools/update_assets.py
+
 clean:  ## remove what the build wrote, keep .venv
 	rm -rf docs/_build .pytest_cache .ruff_cache
 
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
-.PHONY: help html test lint clean distclean
+.PHONY: help html live serve test lint assets clean distclean

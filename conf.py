@@ -12,11 +12,49 @@ os.environ["MATPLOTLIBRC"] = os.path.join(ROOT, "docs", "matplotlibrc")
 
 project = "Recurrent networks, proven"
 author = "The maintainers"
-copyright = "2026, the maintainers"
-extensions = ["myst_nb", "fork_executor", "example"]
+copyright = "2026, the maintainers; text CC BY 4.0, code MIT"
+language = "en"
+extensions = [
+    "myst_nb",
+    "sphinx_copybutton",
+    "fork_executor",
+    "example",
+    "katex_math",
+    "site_look",
+]
 exclude_patterns = ["_build"]
-html_theme = "sphinx_book_theme"
-html_title = project
+templates_path = ["docs/_templates"]
+nitpicky = True
+
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 nb_execution_mode = "force"  # the cache cannot see an edited module
 nb_execution_raise_on_error = True
-myst_enable_extensions = ["dollarmath"]
+nb_execution_timeout = 60  # seconds a cell; a page takes about 5
+nb_execution_preload = ["torch", "matplotlib.pyplot"]
+nb_merge_streams = True
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_static_path = ["docs/_static"]
+html_css_files = ["site.css"]
+html_favicon = "docs/_static/favicon.svg"
+html_math_renderer = "katex"
+html_copy_source = False
+html_show_sphinx = False
+html_use_index = False  # no page describes an API yet, so it would be empty
+html_context = {
+    "default_mode": "auto",  # the theme sets it too late, or not at all
+    "description_of_site": "Sequential data and recurrent networks in PyTorch: "
+    "every printed output is executed by the build and held by a test.",
+}
+html_theme_options = {
+    "navbar_persistent": [],  # else a second search box
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "show_navbar_depth": 2,
+    "back_to_top_button": False,
+}
+# Code is what readers copy: not its output, not a prompt.
+copybutton_selector = ":not(.output) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True

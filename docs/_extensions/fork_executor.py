@@ -26,6 +26,7 @@ import struct
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 # One text configures both ways to run: exec'd here, read by stock kernels.
 IPYTHON_CONFIG = """
 c.HistoryManager.enabled = False
+c.InteractiveShell.xmode = "Minimal"  # an error's words; no path of a machine
 c.InlineBackend.figure_formats = {"svg"}
 c.InlineBackend.print_figure_kwargs = {"metadata": {"Date": None}}
 """
@@ -50,6 +52,7 @@ class PageError(SphinxError):
     """A page that raised or passed its time limit; the build stops on it."""
 
     category = "page error"
+    details = ""  # the traceback, for the terminal
 
 
 # ---------------------------------------------------------------- the child
@@ -169,7 +172,8 @@ def run_cells(cells, send, root: Path, cwd: str) -> None:
         where = error and error_line(error, result)
         send("done", index, list(outputs), shell.execution_count - 1)
         if error and not may_raise:
-            send("failed", index, where, type(error).__name__, str(error))
+            details = "".join(traceback.format_exception(error))
+            send("failed", index, where, type(error).__name__, str(error), details)
             break
     loaded = {getattr(m, "__file__", None) for m in list(sys.modules.values())}
     files.update(f for f in loaded if f and f.startswith(inside))
@@ -285,8 +289,6 @@ class ForkClient(NotebookClientBase):
             run_cells(cells, send, project_root(self.app), cwd)
             status = 0
         except BaseException:
-            import traceback
-
             sys.stderr = sys.__stderr__
             traceback.print_exc()
         finally:
@@ -300,15 +302,12 @@ class ForkClient(NotebookClientBase):
             cell = self.notebook.cells[index]
             cell.outputs, cell.execution_count = outputs, count
         elif kind == "failed":
-            index, line, name, text = content
-            error = next(
-                o
-                for o in reversed(self.notebook.cells[index].outputs)
-                if o["output_type"] == "error"
-            )
-            log.info("%s", "\n".join(error["traceback"]))
+            index, line, name, text, details = content
             first = text.strip().splitlines()[0] if text.strip() else ""
-            raise self.failure(index, line, f"{name}: {first}".rstrip(": "))
+            error = self.failure(index, line, f"{name}: {first}".rstrip(": "))
+            error.details = details
+            log.info("%s", details)
+            raise error
         elif kind == "end":
             self.ended = True
             for path in content[0]:
@@ -384,6 +383,7 @@ def record_inputs(app, doctree):
     env = app.env
     files = {env.doc2path(env.docname)}
     files |= {os.path.join(app.srcdir, f) for f in env.dependencies[env.docname]}
+    files |= {str(f) for f in Path(__file__).parent.glob("*.py")}
     env.page_inputs[env.docname] = {
         os.path.relpath(f, app.srcdir): digest(f) for f in files
     }

@@ -1,0 +1,230 @@
+"""Build the site: python tools/build.py [--live] [--root DIR]
+
+Sphinx writes into ``docs/_build/next``, a copy of the last good state, so an
+incremental build stays incremental. Only a build without error or warning
+takes the place of ``docs/_build/html``: whatever goes wrong on the way, the
+published folder is as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+STATE = ["html", "doctrees", "jupyter_execute"]  # belong together, move together
+
+
+class BuildError(Exception):
+    """One line for the person who runs the build; details, if any, before it."""
+
+    def __init__(self, line: str, details: str = ""):
+        super().__init__(line)
+        self.details = details
+
+
+@contextlib.contextmanager
+def lock(build: Path):
+    """Hold the tree; two builds at once would copy each other's half."""
+    build.mkdir(parents=True, exist_ok=True)
+    with open(build / ".lock", "a+") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            f.seek(0)
+            raise BuildError(
+                f"another build (process {f.read() or 'unknown'}) is running in "
+                "this tree; wait for it, or stop it, and run again"
+            ) from None
+        f.truncate(0)
+        f.write(str(os.getpid()))
+        f.flush()
+        yield
+
+
+def run_sphinx(root: Path, next_: Path, say) -> int:
+    """Read, execute and write; how many pages were read."""
+    from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    started: dict[str, float] = {}
+    pages: list[str] = []
+
+    def start(app, docname, source):
+        started[docname] = time.perf_counter()
+
+    def done(app, doctree):
+        name = app.env.docname
+        seconds = time.perf_counter() - started[name]
+        say(f"{seconds:6.2f} s  {os.path.relpath(app.env.doc2path(name), root)}")
+        pages.append(name)
+
+    def count(app, env, docnames):
+        if docnames:
+            say(f"reading and running {len(docnames)} of {len(env.found_docs)} pages")
+
+    with patch_docutils(root), docutils_namespace():
+        app = Sphinx(
+            srcdir=root / "docs",
+            confdir=root,
+            outdir=next_ / "html",
+            doctreedir=next_ / "doctrees",
+            buildername="html",
+            status=None,
+            warning=sys.stderr,
+            warningiserror=True,
+        )
+        app.connect("env-before-read-docs", count, priority=400)
+        app.connect("source-read", start, priority=100)
+        app.connect("doctree-read", done, priority=900)
+        app.build()
+        if app.statuscode:
+            raise BuildError("warnings count as errors; they are printed above")
+    return len(pages)
+
+
+def causes(error: BaseException | None):
+    """The error and what it wraps, outermost first."""
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def explain(error: BaseException) -> BuildError:
+    """Any exception as one line."""
+    from sphinx.errors import SphinxError
+
+    for e in causes(error):
+        if isinstance(e, BuildError):
+            return e
+        if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" while writing {e.filename}" if e.filename else ""
+            return BuildError(f"the disk is full{where}; free some space")
+    if isinstance(error, SphinxError):
+        return BuildError(str(error), getattr(error, "details", ""))
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    return BuildError(f"{type(error).__name__}: {error}", text)
+
+
+def build(root: Path, say=print) -> None:
+    """Build ``root`` into ``root/docs/_build/html`` or raise BuildError."""
+    folder, start = root / "docs" / "_build", time.perf_counter()
+    try:
+        with lock(folder):
+            next_ = folder / "next"
+            shutil.rmtree(next_, ignore_errors=True)  # of a build that was killed
+            try:
+                next_.mkdir()
+                for name in STATE:
+                    if (folder / name).is_dir():
+                        shutil.copytree(folder / name, next_ / name)
+                pages = run_sphinx(root, next_, say)
+                publish(folder, next_)
+            finally:
+                shutil.rmtree(next_, ignore_errors=True)
+    except Exception as error:
+        raise explain(error) from error
+    seconds, html = time.perf_counter() - start, folder / "html" / "index.html"
+    what = f"{pages} pages in" if pages else "nothing has changed,"
+    say(f"{what} {seconds:.1f} s; open {os.path.relpath(html)}")
+
+
+def publish(folder: Path, next_: Path) -> None:
+    """Put the new state in the old one's place, by renames alone."""
+    for name in STATE:
+        old = folder / f"{name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if (folder / name).exists():
+            (folder / name).rename(old)
+        if (next_ / name).exists():
+            (next_ / name).rename(folder / name)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def report(error: BuildError, kept: bool) -> None:
+    if error.details:
+        print(error.details, file=sys.stderr)
+    print(f"html: {error}", file=sys.stderr)
+    if kept:
+        print("html: docs/_build/html is the last good build", file=sys.stderr)
+
+
+def say(line: str) -> None:
+    print(f"html: {line}", flush=True)
+
+
+def rebuild(changed_paths) -> None:
+    """What --live runs on a change, in a fresh fork of the warm process."""
+    for path in changed_paths:
+        say(f"changed: {os.path.relpath(path)}")
+    try:
+        build(LIVE_ROOT, say)
+    except BuildError as error:
+        report(error, kept=True)
+
+
+LIVE_ROOT = Path()
+
+
+def live(root: Path, port: int) -> None:
+    """Serve the site; an edit rebuilds it and reloads the browser.
+
+    sphinx-autobuild watches, serves and reloads. It starts a new Python for
+    each build, which costs a torch import; here each build is a fork of this
+    process, which has imported what a build needs and nothing of ours.
+    """
+    global LIVE_ROOT
+    import multiprocessing
+
+    say("importing torch and Sphinx once")
+    import IPython.core.interactiveshell  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import myst_nb.sphinx_ext  # noqa: F401
+    import sphinx_book_theme  # noqa: F401
+    import torch  # noqa: F401
+    import uvicorn
+    from sphinx_autobuild.__main__ import _create_app
+    from sphinx_autobuild.filter import IgnoreFilter
+
+    multiprocessing.set_start_method("fork")
+    LIVE_ROOT = root
+    html = root / "docs" / "_build" / "html"
+    worker = multiprocessing.Process(target=rebuild, args=([],))
+    worker.start()
+    worker.join()
+    html.mkdir(parents=True, exist_ok=True)
+    watched = [root / "docs", root / "rnn_examples", root / "conf.py"]
+    ignored = IgnoreFilter([root / "docs" / "_build"], [r"__pycache__", r"[~#]$"])
+    host = f"127.0.0.1:{port}"
+    say(f"serving http://{host}, an edit reloads it; stop with Ctrl+C")
+    app = _create_app([p for p in watched if p.exists()], ignored, rebuild, html, host)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    here = Path(__file__).resolve().parent.parent
+    parser.add_argument("--root", type=Path, default=here, help="has conf.py, docs/")
+    parser.add_argument("--live", action="store_true", help="serve, rebuild on edits")
+    parser.add_argument("--port", type=int, default=8000, help="for --live")
+    args = parser.parse_args()
+    root = args.root.resolve()
+    try:
+        live(root, args.port) if args.live else build(root, say)
+    except BuildError as error:
+        report(error, (root / "docs/_build/html/index.html").exists())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit("\nhtml: interrupted; docs/_build/html is as it was")
+
+
+if __name__ == "__main__":
+    main()
