@@ -22,6 +22,9 @@ serve: html  ## serve the built site
 test: .venv/.installed  ## run every test that needs no browser
 	@$(BIN)/pytest
 
+test-browser: html  ## look at the built site in Chromium (CHROMIUM=path if not found)
+	@CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/site/test_browser.py
+
 lint: .venv/.installed  ## ruff and codespell
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -36,4 +39,4 @@ clean:  ## remove what the build wrote, keep .venv
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
-.PHONY: help html live serve test lint assets clean distclean
+.PHONY: help html live serve test test-browser lint assets clean distclean

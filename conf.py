@@ -53,7 +53,13 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "show_navbar_depth": 2,
     "back_to_top_button": False,
+    "footer_content_items": ["copyright.html"],
 }
+html_sidebars = {
+    "**": ["site-name.html", "search-button-field.html", "sbt-sidebar-nav.html"]
+}
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide"
 # Code is what readers copy: not its output, not a prompt.
 copybutton_selector = ":not(.output) > div.highlight > pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -64,10 +64,8 @@ def cells_of(module: str, root: Path, block: int | None = None) -> list[Cell]:
         raise ExampleError(f"the docstring of {module} holds no doctest")
     if block is not None and not 1 <= block <= len(blocks):
         raise ExampleError(f"{module} has {len(blocks)} blocks; got block {block}")
-    cells = []
+    cells: list[Cell] = []
     for number, examples in enumerate(blocks, 1):
-        if block not in (None, number):
-            continue
         lines: list[str] = []
         for i, example in enumerate(examples):
             lines.append(example.source)
@@ -75,6 +73,8 @@ def cells_of(module: str, root: Path, block: int | None = None) -> list[Cell]:
                 tag = f"example-{module}-{number}-{len(cells)}"
                 cells.append(Cell("".join(lines), example.want, tag))
                 lines = []
+    if block is not None:
+        cells = [c for c in cells if c.tag.startswith(f"example-{module}-{block}-")]
     return cells
 
 

@@ -15,6 +15,7 @@ uses as the reference: both must write the same HTML, byte for byte.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib
 import importlib.metadata
@@ -276,6 +277,7 @@ class ForkClient(NotebookClientBase):
         status = 1
         try:
             os.setpgid(0, 0)
+            die_with_parent()
 
             def send(*message):
                 data = pickle.dumps(message)
@@ -351,6 +353,12 @@ def messages(fd, limit):
                     deadline = time.monotonic() + seconds
 
 
+def die_with_parent() -> None:
+    """Do not outlive a build that is killed, nor hold its lock."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+
+
 def language_info() -> dict:
     version = platform.python_version()
     return {
@@ -416,6 +424,10 @@ def start_env(app):
     for name in ("page_inputs", "page_versions"):
         if not hasattr(app.env, name):
             setattr(app.env, name, {})
+    # myst-nb writes its style sheet last. Left over from the build before, it
+    # would give the link a checksum that the first build's link does not have.
+    for path in Path(app.outdir, "_static").glob("mystnb.*.css"):
+        path.unlink()
 
 
 def purge(app, env, docname):

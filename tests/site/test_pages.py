@@ -1,0 +1,188 @@
+"""What every page promises: one text, honest outputs, nothing typed."""
+
+import re
+from pathlib import Path
+
+import example
+import pytest
+from _pytest.doctest import _get_checker, _get_flag_lookup
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
+LESSONS = [p for p in PAGES if p.name != "index.md"]
+MODULES = sorted(
+    p
+    for p in (ROOT / "rnn_examples").rglob("*.py")
+    if p.name != "__init__.py" and "data" not in p.parts
+)
+FLAGS = [_get_flag_lookup()[f] for f in ("NUMBER", "NORMALIZE_WHITESPACE", "ELLIPSIS")]
+
+
+def stem(path: Path) -> str:
+    return str(path.relative_to(ROOT).with_suffix(""))
+
+
+def agrees(want: str, got: str) -> bool:
+    """pytest's own doctest checker, with the options that the doctests run under."""
+    return _get_checker().check_output(want, got, sum(FLAGS))
+
+
+# ------------------------------------------------------------------ the layout
+
+
+def test_a_page_its_module_and_its_test_share_a_stem():
+    pages = {stem(p).removeprefix("docs/") for p in LESSONS}
+    modules = {stem(p).removeprefix("rnn_examples/") for p in MODULES}
+    assert {p for p in pages if not p.startswith("reference/")} == modules
+    for page in pages:
+        part, name = page.split("/")
+        assert (ROOT / "tests" / part / f"test_{name}.py").exists(), page
+
+
+ORDER = ["sequences", "recurrence", "gradients", "gates", "training", "practice"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=stem)
+def test_a_module_imports_no_later_part(path):
+    part = ORDER.index(path.parent.name)
+    for other in re.findall(r"rnn_examples\.(\w+)\.", path.read_text()):
+        assert ORDER.index(other) <= part if other in ORDER else other == "data"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=stem)
+def test_a_module_names_its_page_and_its_test(path):
+    part, name = path.parent.name, path.stem
+    text = path.read_text()
+    assert f"Page:   docs/{part}/{name}.md" in text
+    assert f"Test:   tests/{part}/test_{name}.py" in text
+    assert 40 <= len(text.splitlines()) <= 140
+
+
+# -------------------------------------------------- the page and the docstring
+
+
+def shown(html: Path, module: Path) -> list[tuple[str, str, str]]:
+    """(source, output, tag) of each of a module's cells on its built page."""
+    page = html / module.relative_to(ROOT / "rnn_examples").with_suffix(".html")
+    soup = BeautifulSoup(page.read_text(), "html.parser")
+    name, cells = stem(module).replace("/", "."), []
+    for cell in soup.select("div.cell"):
+        tags = [c for c in cell["class"] if c.startswith(f"tag_example-{name}-")]
+        if tags:
+            source = cell.select_one(".cell_input pre").get_text()
+            output = "".join(p.get_text() for p in cell.select(".cell_output pre"))
+            cells.append((source, output, tags[0].removeprefix("tag_")))
+    return cells
+
+
+@pytest.mark.parametrize("module", MODULES, ids=stem)
+def test_the_page_prints_what_the_docstring_says(html, module):
+    wanted = {
+        (c.tag, c.source.strip()): c.want
+        for c in example.cells_of(stem(module).replace("/", "."), ROOT)
+    }
+    cells = {(tag, source.strip()): out for source, out, tag in shown(html, module)}
+    assert set(cells) == set(wanted), "page and docstring show different code"
+    for key, want in wanted.items():
+        assert agrees(want, cells[key]), f"{key}: want {want!r}, got {cells[key]!r}"
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "same"),
+    [
+        ("0.7616\n", "0.76159", True),
+        ("0.7616\n", "0.7611", False),
+        ("[0.76, 0.36]\n", "[0.76, 0.37]", False),
+        ("True\n", "False", False),
+        ("", "1", False),
+        ("1\n", "", False),
+    ],
+)
+def test_the_checker_can_fail(want, got, same):
+    assert agrees(want, got) == same
+
+
+# ----------------------------------------------------------- numbers in prose
+
+RESULT = re.compile(r"\d\.\d|\d ?%|\d[eE][-+]?\d|\d+(?:ms| s| ms| times| x)\b")
+
+
+def prose(text: str) -> str:
+    """The words of a page: no code, math, links' targets, or front matter."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.S)
+    text = re.sub(r"^(`{3,}|:{3,}\{).*?^\1?[`:]{3,}.*?$", "", text, flags=re.M | re.S)
+    text = re.sub(r"\$\$.*?\$\$|\$[^$]+\$", "", text, flags=re.S)
+    text = re.sub(r"\{[\w:]+\}`[^`]*`|`[^`]*`", "", text)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return re.sub(r"(doi|arXiv):\S+", "", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=stem)
+def test_no_result_is_typed(page):
+    assert RESULT.findall(prose(page.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["off by 0.14.", "about 12 %", "1e-7 apart", "3 times faster", "in 40 ms"]
+)
+def test_a_typed_result_is_found(text):
+    assert RESULT.search(prose(f"# A page\n\nIt is {text}\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{glue:text}`gap:.2f`", "`0.14`", "$0.5$", "3 steps", "```{code-cell}\n0.5\n```"],
+)
+def test_what_is_computed_or_defined_may_stand(text):
+    assert not RESULT.search(prose(f"# A page\n\n{text}\n"))
+
+
+# ------------------------------------------------------------- the house style
+
+
+def cells_of(page: Path) -> list[tuple[str, str]]:
+    """(options, source) of each code cell that the page writes itself."""
+    found = re.findall(r"^```\{code-cell\}\n(.*?)^```$", page.read_text(), re.M | re.S)
+    cells = []
+    for body in found:
+        match = re.match(r"(---\n.*?\n---\n|(?::.*\n)*)(.*)", body, re.S)
+        cells.append((match[1], match[2]))
+    return cells
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=stem)
+def test_a_page_has_its_sections(page):
+    titles = re.findall(r"^## (.*)$", page.read_text(), re.M)
+    assert titles[-2:] == ["Exercises", "Sources"]
+    if "reference" not in page.parts:
+        assert titles[-3] == "What to remember"
+        assert "What goes wrong" in titles
+    for word in ("**Before this page:**", "**Code:**", "**Time:**"):
+        assert word in page.read_text()
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=stem)
+def test_each_exercise_is_answered_by_a_cell_that_asserts(page):
+    exercises = page.read_text().partition("## Exercises")[2].partition("\n## ")[0]
+    parts = re.split(r"^\*\*\d\.\*\*", exercises, flags=re.M)[1:]
+    assert 1 <= len(parts) <= 3
+    for part in parts:
+        assert "hide-cell" in part and re.search(r"^\s*assert", part, re.M), part
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=stem)
+def test_cells_are_short(page):
+    for options, source in cells_of(page):
+        lines = source.splitlines() or [""]
+        assert max(map(len, lines)) <= 75, source
+        if not re.search("hide-|remove-", options):
+            assert len(lines) <= 14, source
+
+
+@pytest.mark.parametrize("page", PAGES, ids=stem)
+def test_no_word_makes_light_of_difficulty(page):
+    assert (
+        re.findall(r"\b(simply|obviously|clearly|trivial\w*)\b", page.read_text()) == []
+    )
