@@ -25,6 +25,9 @@ test: .venv/.installed  ## run every test that needs no browser
 test-browser: html  ## look at the built site in Chromium (CHROMIUM=path if not found)
 	@CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/site/test_browser.py
 
+check-honesty: .venv/.installed  ## break every module on purpose, see it noticed (SAMPLE=40)
+	@$(BIN)/python tools/check_honesty.py $(if $(SAMPLE),--sample $(SAMPLE))
+
 lint: .venv/.installed  ## ruff and codespell
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -39,4 +42,4 @@ clean:  ## remove what the build wrote, keep .venv
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
-.PHONY: help html live serve test test-browser lint assets clean distclean
+.PHONY: help html live serve test test-browser check-honesty lint assets clean distclean
