@@ -316,7 +316,7 @@ def check(root: Path, only: str | None, sample: int | None, seed: int) -> int:
         mutants = random.Random(seed).sample(mutants, sample)
     import pytest  # noqa: F401, before the forks, once for all
 
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     if any(b"torch" in path.read_bytes() for path in modules):
         import torch
 

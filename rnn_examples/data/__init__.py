@@ -1,0 +1,1 @@
+"""Small data sets that ship with the package; PROVENANCE.toml says whence."""

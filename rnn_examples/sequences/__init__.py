@@ -1,0 +1,1 @@
+"""Sequential data: order and time."""
