@@ -1,4 +1,4 @@
-"""What the theme leaves to a site: quiet scripts, and static files that rebuild.
+"""What the theme leaves to a site: light, quiet, and static files that rebuild.
 
 Sphinx copies ``docs/_static`` only when some page is written, and a page
 names a style sheet by its checksum; so an edit of one counts as a change of
@@ -14,6 +14,8 @@ import hashlib
 import re
 from pathlib import Path
 
+ICON = re.compile(r"\.((?:fa-[\w-]+(?:,\.)?)+)\{--fa:[^}]*\}")
+
 
 def digest_static(app, config):
     digest = hashlib.sha256()
@@ -24,14 +26,29 @@ def digest_static(app, config):
     config.static_digest = digest.hexdigest()
 
 
-def quiet_theme(app, error):
+def rewrite(path: Path, change) -> None:
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        if change(text) != text:
+            path.write_text(change(text), encoding="utf-8")
+
+
+def trim_theme(app, error):
+    """Quiet its scripts; keep of its 1970 icon rules those that a page uses."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
     for name in ("_static/scripts/pydata-sphinx-theme.js", "search.html"):
-        path = Path(app.outdir, name)
-        if error is None and path.exists():
-            text = path.read_text(encoding="utf-8")
-            quiet = re.sub(r"console\.(log|info|debug)\(", "void(", text)
-            if quiet != text:
-                path.write_text(quiet, encoding="utf-8")
+        rewrite(
+            out / name, lambda s: re.sub(r"console\.(log|info|debug)\(", "void(", s)
+        )
+    used = set()
+    for page in out.rglob("*.html"):
+        used.update(re.findall(r"fa-[\w-]+", page.read_text(encoding="utf-8")))
+    rewrite(
+        out / "_static" / "styles" / "pydata-sphinx-theme.css",
+        lambda s: ICON.sub(lambda m: m[0] if used & set(m[1].split(",.")) else "", s),
+    )
 
 
 def name_summaries(app, pagename, templatename, context, doctree):
@@ -46,5 +63,5 @@ def setup(app):
     app.add_config_value("static_digest", "", "html", str)
     app.connect("config-inited", digest_static)
     app.connect("html-page-context", name_summaries)
-    app.connect("build-finished", quiet_theme)
+    app.connect("build-finished", trim_theme)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
