@@ -150,6 +150,7 @@ def test_one_search_box_opens_by_click_and_by_key(visit, server):
     field.fill("batch_first")
     field.press("Enter")
     page.wait_for_selector("ul.search li a")
+    page.wait_for_load_state("networkidle")  # the search reads each page it found
     page.goto(server + "index.html")
     page.keyboard.press("Control+k")
     field.wait_for(state="visible")
