@@ -10,6 +10,10 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, "docs", "_extensions")]
 # Read by matplotlib in the pages: one look, and no random ids in an SVG.
 os.environ["MATPLOTLIBRC"] = os.path.join(ROOT, "docs", "matplotlibrc")
 
+# The pages' tensors are small: a second thread would only wait for the first,
+# and on a busy machine it waits long. One thread also adds in one order.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 project = "Recurrent networks, proven"
 author = "The maintainers"
 copyright = "2026, the maintainers; text CC BY 4.0, code MIT"
@@ -30,7 +34,8 @@ myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 nb_execution_mode = "force"  # the cache cannot see an edited module
 nb_execution_raise_on_error = True
 nb_execution_timeout = 60  # seconds a cell; a page takes about 5
-nb_execution_preload = ["torch", "matplotlib.pyplot"]
+# torch.distributed.tensor: what the first assert_close imports, half a second.
+nb_execution_preload = ["torch", "torch.distributed.tensor", "matplotlib.pyplot"]
 nb_merge_streams = True
 
 html_theme = "sphinx_book_theme"

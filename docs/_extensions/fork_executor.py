@@ -16,6 +16,8 @@ uses as the reference: both must write the same HTML, byte for byte.
 from __future__ import annotations
 
 import ctypes
+import functools
+import gc
 import hashlib
 import importlib
 import importlib.metadata
@@ -26,6 +28,7 @@ import signal
 import struct
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -59,23 +62,15 @@ class PageError(SphinxError):
 # ---------------------------------------------------------------- the child
 
 
-def run_cells(cells, send, root: Path, cwd: str) -> None:
-    """Run ``(index, source, may_raise)`` cells; send what happens."""
+def new_shell(outputs: list[dict]):
+    """An IPython shell that appends to ``outputs`` what a kernel would send.
+
+    Made once, before the forks: that costs as much as running a page.
+    """
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
-
-    files: set[str] = set()
-    inside = str(root) + os.sep
-
-    def note_file(event, args):
-        if event == "open" and isinstance(args[0], str):
-            path = os.path.abspath(args[0])
-            if path.startswith(inside) and os.sep + "_build" + os.sep not in path:
-                files.add(path)
-
-    outputs: list[dict] = []
 
     def emit(kind, **content):
         same = outputs and outputs[-1]["output_type"] == kind == "stream"
@@ -149,21 +144,43 @@ def run_cells(cells, send, root: Path, cwd: str) -> None:
 
     class Shell(InteractiveShell):
         displayhook_class, display_pub_class = Hook, Publisher
+        streams = Stream("stdout"), Stream("stderr")
 
         def _showtraceback(self, etype, evalue, stb):
             emit("error", ename=etype.__name__, evalue=str(evalue), traceback=stb)
 
         def init_sys_modules(self):
-            # As in a kernel: the page is __main__, for pickle and dataclasses.
-            sys.modules["__main__"] = self.user_module
+            pass  # run_cells does it, in the child alone
 
     config = Config()
     exec(IPYTHON_CONFIG, {"c": config})
-    os.chdir(cwd)
-    sys.path.insert(0, str(root))
-    sys.stdout, sys.stderr = Stream("stdout"), Stream("stderr")
     shell = Shell.instance(config=config, colors="neutral")
     shell.separate_out = shell.separate_in = ""
+    # What happens at the first use happens here: nbformat compiles its schema,
+    # IPython imports the rest of itself.
+    emit("stream", name="stdout", text="")
+    shell.run_cell("None;", silent=True)
+    outputs.clear()
+    return shell
+
+
+def run_cells(shell, outputs, cells, send, root: Path, cwd: str) -> None:
+    """Run ``(index, source, may_raise)`` cells; send what happens."""
+    files: set[str] = set()
+    inside = str(root) + os.sep
+
+    def note_file(event, args):
+        if event == "open" and isinstance(args[0], str):
+            path = os.path.abspath(args[0])
+            if path.startswith(inside) and os.sep + "_build" + os.sep not in path:
+                files.add(path)
+
+    before = set(sys.modules)
+    os.chdir(cwd)
+    sys.path.insert(0, str(root))
+    sys.stdout, sys.stderr = shell.streams
+    # As in a kernel: the page is __main__, for pickle and dataclasses.
+    sys.modules["__main__"] = shell.user_module
     sys.addaudithook(note_file)
     for index, source, may_raise in cells:
         send("start", index)
@@ -176,7 +193,8 @@ def run_cells(cells, send, root: Path, cwd: str) -> None:
             details = "".join(traceback.format_exception(error))
             send("failed", index, where, type(error).__name__, str(error), details)
             break
-    loaded = {getattr(m, "__file__", None) for m in list(sys.modules.values())}
+    new = [sys.modules[name] for name in set(sys.modules) - before]
+    loaded = {getattr(module, "__file__", None) for module in new}
     files.update(f for f in loaded if f and f.startswith(inside))
     skip = (os.sep + ".venv" + os.sep, os.sep + "_extensions" + os.sep)
     files = {f for f in files if not any(s in f for s in skip)}
@@ -265,7 +283,10 @@ class ForkClient(NotebookClientBase):
                     os.killpg(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-                status = os.waitpid(pid, 0)[1]
+                if self.ended:  # to free its memory takes it 10 ms; go on
+                    threading.Thread(target=os.waitpid, args=(pid, 0)).start()
+                else:
+                    status = os.waitpid(pid, 0)[1]
         if not self.ended:
             raise self.failure(
                 self.running, None, f"ended its process (wait status {status})"
@@ -288,7 +309,7 @@ class ForkClient(NotebookClientBase):
             cwd = tmp
             if not self.nb_config.execution_in_temp:
                 cwd = str(Path(self.path).parent)
-            run_cells(cells, send, project_root(self.app), cwd)
+            run_cells(*shell(), cells, send, project_root(self.app), cwd)
             status = 0
         except BaseException:
             sys.stderr = sys.__stderr__
@@ -442,11 +463,21 @@ def merge(app, env, docnames, other):
                 getattr(env, table)[name] = getattr(other, table)[name]
 
 
+@functools.cache
+def shell() -> tuple:
+    """The shell that each page runs in a copy of, and its list of outputs."""
+    outputs: list[dict] = []
+    return new_shell(outputs), outputs
+
+
 def preload(app, env, docnames):
     """Import what every page needs once, before Sphinx or we fork."""
     if docnames and app.config.nb_execution_fork:
-        for name in [*app.config.nb_execution_preload, "IPython"]:
+        for name in app.config.nb_execution_preload:
             importlib.import_module(name)
+        shell()
+        # Else a child's garbage collector visits, and so copies, all of it.
+        gc.freeze()
 
 
 # ------------------------------------------------------------------ the setup

@@ -188,7 +188,8 @@ class Site:
             figure = FIGURE if figures and n % 4 == 0 else ""
             (docs / f"{name}.md").write_text(PAGE.format(n=n) + figure)
         extensions = ROOT / "docs" / "_extensions"
-        preload = ["torch", "matplotlib.pyplot"] if figures else ["torch"]
+        preload = ["torch", "torch.distributed.tensor"]  # as in conf.py
+        preload += ["matplotlib.pyplot"] if figures else []
         conf = CONF.format(
             extensions=str(extensions),
             matplotlibrc=str(ROOT / "docs" / "matplotlibrc"),
