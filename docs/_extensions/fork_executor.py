@@ -1,8 +1,9 @@
-"""Run each page's code cells in a fork of the Sphinx process.
+"""Run each page's code cells in a fork of one warm process.
 
-A kernel start and a torch import cost seconds a page. Here the Sphinx process
-imports them once, and each page runs in its own ``os.fork()`` child: the same
-clean namespace, none of the wait. Nothing is cached, so nothing can be stale.
+A kernel start and a torch import cost seconds a page. Here one process imports
+them once, and each page runs in its own ``os.fork()`` child of it: the same
+clean namespace, none of the wait. The next page runs while Sphinx reads this
+one. Nothing is cached, so nothing can be stale.
 
 Two things follow for free. The child records every file under the project
 that its cells opened or imported, so that an edited module or data file
@@ -16,7 +17,6 @@ uses as the reference: both must write the same HTML, byte for byte.
 from __future__ import annotations
 
 import ctypes
-import functools
 import gc
 import hashlib
 import importlib
@@ -24,11 +24,12 @@ import importlib.metadata
 import os
 import pickle
 import platform
+import shutil
 import signal
+import socket
 import struct
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -37,6 +38,7 @@ from selectors import EVENT_READ, DefaultSelector
 import myst_nb.core.execute as stock
 import myst_nb.sphinx_ as stock_parser
 from myst_nb.core.execute import NotebookClientBase
+from myst_nb.core.read import create_nb_reader
 from nbformat.v4 import output_from_msg
 from sphinx.errors import ConfigError, SphinxError
 from sphinx.util import logging
@@ -65,7 +67,7 @@ class PageError(SphinxError):
 def new_shell(outputs: list[dict]):
     """An IPython shell that appends to ``outputs`` what a kernel would send.
 
-    Made once, before the forks: that costs as much as running a page.
+    Made once, before the forks: it costs as much as running a page.
     """
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
@@ -227,6 +229,137 @@ def error_line(error: BaseException, result) -> int | None:
 # --------------------------------------------------------------- the parent
 
 
+class Nursery:
+    """A process that has imported what pages need, and forks them on request.
+
+    Pages forked from Sphinx itself would cost it 8 ms each for its page tables,
+    and a copy of every page of memory that it touches while they run. Besides,
+    the imports happen here while Sphinx goes on.
+    """
+
+    def __init__(self, app, modules):
+        self.socket, theirs = socket.socketpair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.socket.close()
+            self.serve(app, theirs, modules)
+        theirs.close()
+
+    def serve(self, app, requests, modules):
+        try:
+            die_with_parent()
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+            for name in modules:
+                importlib.import_module(name)
+            outputs: list[dict] = []
+            shell = new_shell(outputs)
+            # Else a child's garbage collector visits, and so copies, all of it.
+            gc.freeze()
+            while True:
+                size, fds, *_ = socket.recv_fds(requests, 8, 1)
+                if not size:
+                    break
+                job = requests.recv(struct.unpack("!Q", size)[0], socket.MSG_WAITALL)
+                pid = os.fork()
+                if pid == 0:
+                    requests.close()
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    self.child(app, shell, outputs, fds[0], *pickle.loads(job))
+                os.close(fds[0])
+                requests.sendall(struct.pack("!Q", pid))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)  # no atexit, no flush: those belong to Sphinx
+
+    def child(self, app, shell, outputs, answers, docname, cells, folder):
+        try:
+            os.setpgid(0, 0)
+            die_with_parent()
+
+            def send(*message):
+                data = pickle.dumps(message)
+                data = struct.pack("!Q", len(data)) + data
+                while data:
+                    data = data[os.write(answers, data) :]
+
+            if cells is None:
+                cells = cells_ahead(app, docname)
+                send("cells", cells)
+            if cells:
+                run_cells(shell, outputs, cells, send, project_root(app), folder)
+        except BaseException:
+            sys.stderr = sys.__stderr__
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+    def fork(self, answers: int, *job) -> int:
+        """Start a page that answers on this file descriptor; its process."""
+        data = pickle.dumps(job)
+        socket.send_fds(self.socket, [struct.pack("!Q", len(data))], [answers])
+        self.socket.sendall(data)
+        pid = self.socket.recv(8, socket.MSG_WAITALL)
+        if not pid:
+            raise PageError("the process that runs the pages has ended; see above")
+        return struct.unpack("!Q", pid)[0]
+
+    def stop(self):
+        self.socket.close()
+        os.waitpid(self.pid, 0)
+
+
+class Run:
+    """A page's cells in a child of the nursery, and the pipe that it answers on.
+
+    Without ``cells`` the child finds out itself what the page will run, and
+    says it first.
+    """
+
+    def __init__(self, nursery, docname, cells, folder, limit):
+        self.docname, self.tmp = docname, tempfile.mkdtemp()
+        self.fd, answers = os.pipe()
+        self.messages = messages(self.fd, limit)
+        self.pid = nursery.fork(answers, docname, cells, folder or self.tmp)
+        os.close(answers)
+
+    def stop(self):
+        os.close(self.fd)
+        for kill in (os.killpg, os.kill):  # the second if it has no group yet
+            try:
+                kill(self.pid, signal.SIGKILL)
+                break
+            except ProcessLookupError:
+                pass
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+
+def code_cells(notebook) -> list[tuple[int, str, bool]]:
+    """``(index, source, may_raise)`` of each cell that is to be run."""
+    return [
+        (i, cell.source, "raises-exception" in cell.metadata.get("tags", []))
+        for i, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code"
+        and cell.source.strip()
+        and "skip-execution" not in cell.metadata.get("tags", [])
+    ]
+
+
+def cells_ahead(app, docname) -> list:
+    """What a page will run, before Sphinx reads it; in a child, for its events."""
+    path = app.env.doc2path(docname)
+    source = [Path(path).read_text(encoding="utf-8")]
+    if "execution_mode" in source[0]:  # the page decides by itself
+        return []
+    app.emit("source-read", docname, source)
+    reader = create_nb_reader(
+        path, app.env.myst_config, app.env.mystnb_config, source[0]
+    )
+    return code_cells(reader.read(source[0])) if reader else []
+
+
 class ForkClient(NotebookClientBase):
     """Runs all cells when opened, as the stock ``force`` client does."""
 
@@ -235,13 +368,7 @@ class ForkClient(NotebookClientBase):
     def start_client(self):
         env, started = self.app.env, time.perf_counter()
         limit = self.nb_config.execution_timeout
-        cells = [
-            (i, cell.source, "raises-exception" in cell.metadata.get("tags", []))
-            for i, cell in enumerate(self.notebook.cells)
-            if cell.cell_type == "code"
-            and cell.source.strip()
-            and "skip-execution" not in cell.metadata.get("tags", [])
-        ]
+        cells = code_cells(self.notebook)
         self.notebook.metadata["language_info"] = language_info()
         if cells:
             self.execute(cells, limit)
@@ -261,61 +388,49 @@ class ForkClient(NotebookClientBase):
         log.info("%6.2f s  %s", runtime, env.docname)
 
     def execute(self, cells, limit):
-        read_fd, write_fd = os.pipe()
-        with tempfile.TemporaryDirectory() as tmp:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            pid = os.fork()
-            if pid == 0:
-                os.close(read_fd)
-                self.child(cells, write_fd, tmp)
-            os.close(write_fd)
-            try:
-                for message in messages(read_fd, limit):
-                    self.receive(*message)
-            except TimeoutError:
-                raise self.failure(
-                    self.running, None, f"passed its time limit of {limit} s"
-                ) from None
-            finally:
-                os.close(read_fd)
-                try:
-                    os.killpg(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-                if self.ended:  # to free its memory takes it 10 ms; go on
-                    threading.Thread(target=os.waitpid, args=(pid, 0)).start()
-                else:
-                    status = os.waitpid(pid, 0)[1]
-        if not self.ended:
+        run = self.take_ahead(cells) or self.start(self.app.env.docname, cells)
+        self.start_next()
+        try:
+            for message in run.messages:
+                self.receive(*message)
+        except TimeoutError:
             raise self.failure(
-                self.running, None, f"ended its process (wait status {status})"
-            )
+                self.running, None, f"passed its time limit of {limit} s"
+            ) from None
+        finally:
+            run.stop()
+        if not self.ended:
+            raise self.failure(self.running or 0, None, "ended its process")
 
     running, ended = None, False
+    queue: list[str] = []  # pages in the order in which Sphinx reads them
+    ahead = None  # the Run of the page that comes next
+    nursery = None
 
-    def child(self, cells, write_fd, tmp):
-        status = 1
-        try:
-            os.setpgid(0, 0)
-            die_with_parent()
+    def start(self, docname, cells) -> Run:
+        folder = None
+        if not self.nb_config.execution_in_temp:
+            folder = str(Path(self.app.env.doc2path(docname)).parent)
+        limit = self.nb_config.execution_timeout
+        return Run(self.nursery, docname, cells, folder, limit)
 
-            def send(*message):
-                data = pickle.dumps(message)
-                data = struct.pack("!Q", len(data)) + data
-                while data:
-                    data = data[os.write(write_fd, data) :]
+    def start_next(self):
+        """Run the next page on another core while Sphinx reads this one."""
+        here = self.app.env.docname
+        if here in self.queue and self.app.parallel == 1:
+            for docname in self.queue[self.queue.index(here) + 1 :][:1]:
+                ForkClient.ahead = self.start(docname, None)
 
-            cwd = tmp
-            if not self.nb_config.execution_in_temp:
-                cwd = str(Path(self.path).parent)
-            run_cells(*shell(), cells, send, project_root(self.app), cwd)
-            status = 0
-        except BaseException:
-            sys.stderr = sys.__stderr__
-            traceback.print_exc()
-        finally:
-            os._exit(status)  # no atexit, no flush: those belong to the parent
+    def take_ahead(self, cells) -> Run | None:
+        """This page's run if it was started ahead, and with these very cells."""
+        run, ForkClient.ahead = self.ahead, None
+        if run is None:
+            return None
+        first = next(run.messages, None)
+        if run.docname == self.app.env.docname and first == ("cells", cells):
+            return run
+        run.stop()
+        return None
 
     def receive(self, kind, *content):
         if kind == "start":
@@ -451,6 +566,14 @@ def start_env(app):
         path.unlink()
 
 
+def stop(app, error):
+    if ForkClient.ahead:
+        ForkClient.ahead.stop()
+    if ForkClient.nursery:
+        ForkClient.nursery.stop()
+    ForkClient.ahead = ForkClient.nursery = None
+
+
 def purge(app, env, docname):
     env.page_inputs.pop(docname, None)
     env.page_versions.pop(docname, None)
@@ -463,21 +586,11 @@ def merge(app, env, docnames, other):
                 getattr(env, table)[name] = getattr(other, table)[name]
 
 
-@functools.cache
-def shell() -> tuple:
-    """The shell that each page runs in a copy of, and its list of outputs."""
-    outputs: list[dict] = []
-    return new_shell(outputs), outputs
-
-
 def preload(app, env, docnames):
-    """Import what every page needs once, before Sphinx or we fork."""
+    """Start the process that the pages are forked from, if any will run."""
+    ForkClient.queue = list(docnames)
     if docnames and app.config.nb_execution_fork:
-        for name in app.config.nb_execution_preload:
-            importlib.import_module(name)
-        shell()
-        # Else a child's garbage collector visits, and so copies, all of it.
-        gc.freeze()
+        ForkClient.nursery = Nursery(app, app.config.nb_execution_preload)
 
 
 # ------------------------------------------------------------------ the setup
@@ -515,6 +628,7 @@ def setup(app):
     app.connect("builder-inited", start_env)
     app.connect("env-before-read-docs", preload)
     app.connect("env-get-outdated", changed_pages)
+    app.connect("build-finished", stop)
     app.connect("env-purge-doc", purge)
     app.connect("env-merge-info", merge)
     app.connect("doctree-read", record_inputs)
