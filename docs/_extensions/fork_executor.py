@@ -16,7 +16,9 @@ uses as the reference: both must write the same HTML, byte for byte.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import gc
 import hashlib
 import importlib
@@ -319,8 +321,11 @@ class Run:
     """
 
     def __init__(self, nursery, docname, cells, folder, limit):
-        self.docname, self.tmp = docname, tempfile.mkdtemp()
+        self.tmp = tempfile.mkdtemp()
         self.fd, answers = os.pipe()
+        with contextlib.suppress(AttributeError, OSError):  # Linux has it
+            # Else a page that runs ahead would wait at its first figure.
+            fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.messages = messages(self.fd, limit)
         self.pid = nursery.fork(answers, docname, cells, folder or self.tmp)
         os.close(answers)
@@ -404,7 +409,7 @@ class ForkClient(NotebookClientBase):
 
     running, ended = None, False
     queue: list[str] = []  # pages in the order in which Sphinx reads them
-    ahead = None  # the Run of the page that comes next
+    ahead: dict[str, Run] = {}  # pages that run before Sphinx reads them
     nursery = None
 
     def start(self, docname, cells) -> Run:
@@ -415,19 +420,22 @@ class ForkClient(NotebookClientBase):
         return Run(self.nursery, docname, cells, folder, limit)
 
     def start_next(self):
-        """Run the next page on another core while Sphinx reads this one."""
+        """Run the next pages on the other cores while Sphinx reads this one."""
         here = self.app.env.docname
-        if here in self.queue and self.app.parallel == 1:
-            for docname in self.queue[self.queue.index(here) + 1 :][:1]:
-                ForkClient.ahead = self.start(docname, None)
+        if here not in self.queue or self.app.parallel > 1:
+            return
+        at = self.queue.index(here) + 1
+        coming = self.queue[at : at + (os.cpu_count() or 1)]
+        for docname in set(self.ahead) - set(coming):  # pages without cells
+            self.ahead.pop(docname).stop()
+        for docname in coming:
+            if docname not in self.ahead:
+                self.ahead[docname] = self.start(docname, None)
 
     def take_ahead(self, cells) -> Run | None:
         """This page's run if it was started ahead, and with these very cells."""
-        run, ForkClient.ahead = self.ahead, None
-        if run is None:
-            return None
-        first = next(run.messages, None)
-        if run.docname == self.app.env.docname and first == ("cells", cells):
+        run = self.ahead.pop(self.app.env.docname, None)
+        if run is None or next(run.messages, None) == ("cells", cells):
             return run
         run.stop()
         return None
@@ -567,11 +575,11 @@ def start_env(app):
 
 
 def stop(app, error):
-    if ForkClient.ahead:
-        ForkClient.ahead.stop()
+    while ForkClient.ahead:
+        ForkClient.ahead.popitem()[1].stop()
     if ForkClient.nursery:
         ForkClient.nursery.stop()
-    ForkClient.ahead = ForkClient.nursery = None
+    ForkClient.nursery = None
 
 
 def purge(app, env, docname):

@@ -147,7 +147,7 @@ def cells_of(page: Path) -> list[tuple[str, str]]:
     found = re.findall(r"^```\{code-cell\}\n(.*?)^```$", page.read_text(), re.M | re.S)
     cells = []
     for body in found:
-        match = re.match(r"(---\n.*?\n---\n|(?::.*\n)*)(.*)", body, re.S)
+        match = re.match(r"(---\n.*?\n---\n|(?::[^\n]*\n)*)(.*)", body, re.S)
         cells.append((match[1], match[2]))
     return cells
 
