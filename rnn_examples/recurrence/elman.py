@@ -68,11 +68,8 @@ def rnn_step(x_t: Tensor, h_prev: Tensor, p: ElmanParams) -> Tensor:
     return torch.tanh(x_t @ p.W_ih.T + p.b_ih + h_prev @ p.W_hh.T + p.b_hh)
 
 
-def rnn_forward(x: Tensor, h_0: Tensor, p: ElmanParams) -> tuple[Tensor, Tensor]:
-    """All time steps: (T, B, I), (B, H) -> all h_t (T, B, H), last h_T (B, H).
-
-    Raises ValueError when x or h_0 does not fit p or T is 0.
-    """
+def check_shapes(x: Tensor, h_0: Tensor, p: ElmanParams) -> None:
+    """Raises ValueError when x or h_0 does not fit p or T is 0."""
     H, I = p.W_ih.shape  # noqa: E741, the field's letter for the input size
     if x.dim() != 3 or x.shape[0] == 0 or x.shape[2] != I:
         raise ValueError(f"x has shape {tuple(x.shape)}; need (T, B, {I}), T >= 1")
@@ -80,6 +77,14 @@ def rnn_forward(x: Tensor, h_0: Tensor, p: ElmanParams) -> tuple[Tensor, Tensor]
         raise ValueError(
             f"h_0 has shape {tuple(h_0.shape)}; need (B, H) = {(x.shape[1], H)}"
         )
+
+
+def rnn_forward(x: Tensor, h_0: Tensor, p: ElmanParams) -> tuple[Tensor, Tensor]:
+    """(T, B, I), (B, H) -> all h_t (T, B, H), last h_T (B, H).
+
+    Raises what check_shapes raises.
+    """
+    check_shapes(x, h_0, p)
     h, hs = h_0, []
     for x_t in x:  # (B, I)
         h = rnn_step(x_t, h, p)  # (B, H)
