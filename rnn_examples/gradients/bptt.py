@@ -1,0 +1,106 @@
+"""Backpropagation through time (BPTT) of an Elman RNN, derived by hand.
+
+    delta_t = (g_t + delta_{t+1} W_hh) * (1 - h_t^2),   delta_{T+1} = 0
+    dW_ih = sum_t delta_t^T x_t,   dW_hh = sum_t delta_t^T h_{t-1}
+    db    = sum_t delta_t,         dx_t  = delta_t W_ih,   dh_0 = delta_1 W_hh
+
+Shapes: g_t = dL/dh_t as seen from outside the layer, delta_t (B, H);
+        each gradient has the shape of what it belongs to
+Page:   docs/gradients/bptt.md
+Test:   tests/gradients/test_bptt.py
+Source: Werbos (1990), doi:10.1109/5.58337; the product of Jacobians as in
+        Pascanu, Mikolov and Bengio (2013), arXiv:1211.5063
+
+Two steps small enough for a pocket calculator, W_ih = 1, W_hh = 0.5, L = h_2:
+
+>>> import torch
+>>> from rnn_examples.gradients.bptt import rnn_backward
+>>> from rnn_examples.recurrence.elman import ElmanParams, rnn_forward
+>>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
+>>> p = ElmanParams(W_ih=one, W_hh=one / 2, b_ih=zero[0], b_hh=zero[0])
+>>> x = torch.stack([one, zero])  # (T, B, I) = (2, 1, 1)
+>>> hs, _ = rnn_forward(x, zero, p)  # 0.7616, 0.3634
+>>> g = torch.stack([zero, one])  # L = h_2: dL/dh_1 = 0, dL/dh_2 = 1
+>>> dx, dh_0, dp = rnn_backward(g, x, zero, hs, p)
+>>> [round(d, 4) for d in dx.flatten().tolist()]  # delta_1, delta_2
+[0.1823, 0.8679]
+>>> {k: round(d.item(), 4) for k, d in dp._asdict().items()}
+{'W_ih': 0.1823, 'W_hh': 0.661, 'b_ih': 1.0502, 'b_hh': 1.0502}
+
+Any size, as a differentiable function, against PyTorch:
+
+>>> import torch
+>>> from rnn_examples.gradients.bptt import rnn_bptt
+>>> from rnn_examples.recurrence.elman import params_of
+>>> rnn = torch.nn.RNN(input_size=3, hidden_size=4, dtype=torch.float64)
+>>> x = torch.randn(5, 2, 3, dtype=torch.float64)  # (T, B, I)
+>>> h_0 = torch.randn(2, 4, dtype=torch.float64)  # (B, H)
+>>> pull = torch.randn(5, 2, 4, dtype=torch.float64)  # weighs each h_t
+>>> hs = rnn_bptt(x, h_0, params_of(rnn))
+>>> output, h_n = rnn(x, h_0[None])
+>>> weights = list(rnn.parameters())
+>>> ours = torch.autograd.grad((hs * pull).sum(), weights)
+>>> theirs = torch.autograd.grad((output * pull).sum(), weights)
+>>> torch.testing.assert_close((hs, *ours), (output, *theirs))
+"""
+
+import torch
+from torch import Tensor
+
+from rnn_examples.recurrence.elman import ElmanParams, rnn_forward
+
+
+def rnn_backward(
+    g: Tensor, x: Tensor, h_0: Tensor, hs: Tensor, p: ElmanParams
+) -> tuple[Tensor, Tensor, ElmanParams]:
+    """From g = dL/dhs (T, B, H) the gradients dx, dh_0 and one for each of p.
+
+    Raises ValueError when g or x does not fit hs.
+    """
+    if g.shape != hs.shape:
+        need = f"{tuple(hs.shape)}, as hs"
+        raise ValueError(f"g has shape {tuple(g.shape)}; need {need}")
+    if x.shape[:2] != hs.shape[:2]:
+        need = f"(T, B, I) = {(*hs.shape[:2], p.W_ih.shape[1])}"
+        raise ValueError(f"x has shape {tuple(x.shape)}; need {need}")
+    delta, deltas = torch.zeros_like(h_0), torch.empty_like(hs)
+    for t in reversed(range(len(hs))):
+        delta = (g[t] + delta @ p.W_hh) * (1 - hs[t] ** 2)  # (B, H)
+        deltas[t] = delta
+    h_prevs = torch.cat([h_0[None], hs[:-1]])  # h_{t-1} beside delta_t
+    rows = deltas.flatten(0, 1)  # (T*B, H), to sum over both at once
+    dW_ih = rows.T @ x.flatten(0, 1)  # (H, I)
+    dW_hh = rows.T @ h_prevs.flatten(0, 1)  # (H, H)
+    db = rows.sum(dim=0)  # (H,)
+    return deltas @ p.W_ih, delta @ p.W_hh, ElmanParams(dW_ih, dW_hh, db, db)
+
+
+class ElmanFunction(torch.autograd.Function):
+    """rnn_forward with rnn_backward as its derivative; the output is hs."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, h_0: Tensor, *weights: Tensor) -> Tensor:
+        hs, _ = rnn_forward(x, h_0, ElmanParams(*weights))
+        # Inputs and outputs only: then a second derivative is right too.
+        ctx.save_for_backward(x, h_0, hs, *weights)
+        return hs
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> tuple[Tensor, ...]:
+        x, h_0, hs, *weights = ctx.saved_tensors
+        dx, dh_0, dp = rnn_backward(g, x, h_0, hs, ElmanParams(*weights))
+        return dx, dh_0, *dp
+
+
+def rnn_bptt(x: Tensor, h_0: Tensor, p: ElmanParams) -> Tensor:
+    """All h_t as rnn_forward, differentiated by hand: -> (T, B, H)."""
+    return ElmanFunction.apply(x, h_0, *p)
+
+
+def state_jacobian(hs: Tensor, p: ElmanParams) -> Tensor:
+    """dh_t/dh_k of each sequence, from hs[k:t]: (t-k, B, H) -> (B, H, H)."""
+    B, H = hs.shape[1:]
+    J = torch.eye(H).to(hs).expand(B, H, H)
+    for h in hs:
+        J = torch.diag_embed(1 - h**2) @ p.W_hh @ J
+    return J

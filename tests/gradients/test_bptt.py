@@ -1,0 +1,112 @@
+"""rnn_examples.gradients.bptt against autograd, torch.nn and finite differences."""
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd.functional import jacobian
+from torch.testing import assert_close
+
+from rnn_examples.gradients.bptt import rnn_backward, rnn_bptt, state_jacobian
+from rnn_examples.recurrence.elman import ElmanParams, params_of, rnn_forward
+
+SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
+
+
+def case(T, B, I, H):  # noqa: E741
+    torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
+    rnn = nn.RNN(I, H, dtype=torch.float64)
+    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
+    h_0 = torch.randn(B, H, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(T, B, H, dtype=torch.float64)
+    return rnn, x, h_0, pull
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_backward_by_hand_equals_torch(sizes):
+    rnn, x, h_0, pull = case(*sizes)
+    output, _ = rnn(x, h_0[None])
+    leaves = [x, h_0, *rnn.parameters()]
+    theirs = torch.autograd.grad(output, leaves, pull)
+    with torch.no_grad():
+        dx, dh_0, dp = rnn_backward(pull, x, h_0, output, params_of(rnn))
+    assert_close((dx, dh_0, *dp), theirs)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_function_equals_torch(sizes):
+    rnn, x, h_0, pull = case(*sizes)
+    leaves = [x, h_0, *rnn.parameters()]
+    hs, (output, _) = rnn_bptt(x, h_0, params_of(rnn)), rnn(x, h_0[None])
+    assert_close(hs, output)
+    ours = torch.autograd.grad(hs, leaves, pull)
+    assert_close(ours, torch.autograd.grad(output, leaves, pull))
+
+
+@pytest.mark.parametrize("check", ["gradcheck", "gradgradcheck"])
+def test_function_equals_finite_differences(check):
+    rnn, x, h_0, _ = case(4, 2, 3, 2)
+    inputs = [x, h_0, *rnn.parameters()]
+    assert getattr(torch.autograd, check)(
+        lambda x, h_0, *p: rnn_bptt(x, h_0, ElmanParams(*p)), inputs
+    )
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_second_derivatives_equal_torch(sizes):
+    """A loss linear in hs: its incoming gradient is a constant."""
+    rnn, x, h_0, pull = case(*sizes)
+    found = []
+    for hs in (rnn_bptt(x, h_0, params_of(rnn)), rnn(x, h_0[None])[0]):
+        (dx,) = torch.autograd.grad(hs, x, pull, create_graph=True)
+        loss = dx.square().sum() + (hs * pull).sum()
+        found.append(torch.autograd.grad(loss, [x, h_0, *rnn.parameters()]))
+    assert_close(*found)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_jacobian_equals_torch(sizes):
+    rnn, x, h_0, _ = case(*sizes)
+    p = params_of(rnn)
+    hs, _ = rnn_forward(x, h_0, p)
+    for k, t in [(0, len(x)), (len(x) // 2, len(x)), (0, 1)]:
+        start = hs[k - 1] if k else h_0
+        full = jacobian(lambda h, k=k, t=t: rnn_forward(x[k:t], h, p)[1], start)
+        # (B, H, B, H), zero between different sequences
+        theirs = torch.stack([full[b, :, b] for b in range(x.shape[1])])
+        assert_close(state_jacobian(hs[k:t], p), theirs)
+
+
+def test_the_jacobian_over_no_step_is_the_identity():
+    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    eye = torch.eye(4, dtype=torch.float64).expand(2, 4, 4)
+    assert_close(state_jacobian(pull[:0], params_of(rnn)), eye)
+
+
+def test_the_comparison_can_fail():
+    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    p = params_of(rnn)
+    output, _ = rnn(x, h_0[None])
+    theirs = torch.autograd.grad(output, [x, h_0, *p], pull)
+    wrong = p._replace(W_hh=p.W_hh.T)
+    dx, dh_0, dp = rnn_backward(pull, x, h_0, output, wrong)
+    for ours, right in zip((dx, dh_0, *dp), theirs, strict=True):
+        with pytest.raises(AssertionError, match="not close"):
+            assert_close(ours, right)
+
+
+@pytest.mark.parametrize(
+    ("g", "x", "message"),
+    [
+        ((5, 1, 4), (5, 2, 3), r"g has shape \(5, 1, 4\); need \(5, 2, 4\), as hs"),
+        ((5, 2, 4), (2, 5, 3), r"x has shape \(2, 5, 3\); need .* = \(5, 2, 3\)"),
+    ],
+)
+def test_backward_names_what_does_not_fit(g, x, message):
+    p, hs = params_of(nn.RNN(3, 4)), torch.zeros(5, 2, 4)
+    with pytest.raises(ValueError, match=message):
+        rnn_backward(torch.zeros(g), torch.zeros(x), torch.zeros(2, 4), hs, p)
+
+
+def test_function_checks_its_arguments_as_rnn_forward_does():
+    with pytest.raises(ValueError, match=r"need \(T, B, 3\)"):
+        rnn_bptt(torch.zeros(5, 2, 9), torch.zeros(2, 4), params_of(nn.RNN(3, 4)))
