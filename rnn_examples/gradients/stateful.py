@@ -1,0 +1,71 @@
+"""Stateful training: carry the state from chunk to chunk, cut, and reset it.
+
+    chunk c starts from  stop(h_tau of chunk c - 1),
+    or from 0 where a new sequence begins;  stop(h) = h, d stop(h)/dh = 0
+
+Shapes: series (N, ...), streams (T, B, ...); a state as torch's layers give it:
+        (K, B, H), or a pair of them from an LSTM; new (B,), True or False
+Page:   docs/gradients/stateful.md
+Test:   tests/gradients/test_stateful.py
+Source: batches of streams as in PyTorch's word-level language model,
+        github.com/pytorch/examples/tree/main/word_language_model
+
+A series of nine numbers, folded into two streams side by side; one is left
+over and dropped. A stream runs down a column, and chunks are rows:
+
+>>> import torch
+>>> from rnn_examples.gradients.stateful import streams
+>>> x = streams(torch.arange(9), B=2)  # (T, B) = (4, 2)
+>>> [chunk.tolist() for chunk in x.split(2)]
+[[[0, 4], [1, 5]], [[2, 6], [3, 7]]]
+
+Any size, against PyTorch: with a carried state, chunks give the outputs of the
+whole series:
+
+>>> import torch
+>>> from rnn_examples.gradients.stateful import detach_state, streams
+>>> lstm = torch.nn.LSTM(input_size=3, hidden_size=4)
+>>> x = streams(torch.randn(50, 3), B=2)  # (T, B, I)
+>>> state, outputs = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4)), []
+>>> for chunk in x.split(7):
+...     output, state = lstm(chunk, detach_state(state))
+...     outputs.append(output)
+>>> torch.testing.assert_close(torch.cat(outputs), lstm(x)[0])
+"""
+
+import torch
+from torch import Tensor
+
+State = Tensor | tuple[Tensor, ...]
+
+
+def streams(series: Tensor, B: int) -> Tensor:
+    """Fold one long series into B streams: (N, ...) -> (N // B, B, ...).
+
+    Raises ValueError unless 1 <= B <= N.
+    """
+    if not 1 <= B <= len(series):
+        raise ValueError(f"B is {B}; need 1 to {len(series)} streams")
+    T = len(series) // B
+    return series[: T * B].unflatten(0, (B, T)).transpose(0, 1)
+
+
+def detach_state(state: State) -> State:
+    """The same numbers without their history; a pair stays a pair."""
+    if isinstance(state, tuple):
+        return tuple(detach_state(part) for part in state)
+    return state.detach()
+
+
+def reset_state(state: State, new: Tensor) -> State:
+    """Zero for the sequences that are new, the rest as it was.
+
+    Raises ValueError unless new is (B,) and holds True and False.
+    """
+    if isinstance(state, tuple):
+        return tuple(reset_state(part, new) for part in state)
+    need = f"(B,) = {(state.shape[-2],)} of torch.bool"
+    if new.shape != state.shape[-2:-1] or new.dtype != torch.bool:
+        got = f"{tuple(new.shape)} of {new.dtype}"
+        raise ValueError(f"new has shape {got}; need {need}")
+    return torch.where(new[:, None], 0.0, state)
