@@ -8,6 +8,7 @@ import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -132,11 +133,56 @@ def test_axe_can_fail(visit, server):
     assert any(v.startswith("image-alt") for v in violations(page))
 
 
-def test_search_finds_a_learners_word(visit, server):
-    page = visit(server + "search.html?q=batch_first")
+# What a learner types -> the page that answers it.
+QUESTIONS = {
+    "batch_first": "reference/notation",
+    "batch_first h_n": "recurrence/output_and_h_n",
+    "difference output h_n": "recurrence/output_and_h_n",
+    "bidirectional summary": "recurrence/output_and_h_n",
+    "order of layers and directions": "recurrence/output_and_h_n",
+    "one unbatched sequence": "recurrence/output_and_h_n",
+    "two biases": "recurrence/parameters",
+    "weight_ih_l0 shape": "recurrence/parameters",
+    "gate order": "gates/lstm",
+    "forget gate bias": "gates/lstm",
+    "which GRU": "gates/gru",
+    "reset_after": "gates/gru",
+    "linear_before_reset": "gates/gru",
+    "zero padding harmless": "recurrence/variable_length",
+    "lengths must be on the CPU": "recurrence/variable_length",
+    "last valid output": "recurrence/variable_length",
+    "enforce_sorted": "recurrence/variable_length",
+    "detach the hidden state": "gradients/stateful",
+    "backward through the graph a second time": "gradients/stateful",
+    "when to reset the hidden state": "gradients/stateful",
+    "short last batch": "gradients/stateful",
+    "truncated BPTT": "gradients/truncation",
+    "backpropagation through time": "gradients/bptt",
+    "vanishing gradient": "gradients/vanishing_exploding",
+    "clip_grad_norm_": "gradients/vanishing_exploding",
+    "NaN loss": "gradients/vanishing_exploding",
+    "dropout with one layer": "recurrence/layers",
+    "teacher forcing": "recurrence/output_recurrence",
+    "why tanh and not relu": "recurrence/nonlinearity",
+    "float64 input": "recurrence/errors",
+    "Expected hidden size": "recurrence/errors",
+    "input.size(-1) must be equal to input_size": "recurrence/errors",
+    "flatten_parameters": "recurrence/drop_in",
+    "view transpose": "sequences/order",
+    "write a custom cell": "gates/custom_cells",
+    "peephole": "gates/custom_cells",
+    "variational dropout": "gates/custom_cells",
+    "counting unit": "gates/memory",
+}
+
+
+@pytest.mark.parametrize("words", QUESTIONS)
+def test_search_finds_a_learners_words(visit, server, words):
+    page = visit(server + "search.html?q=" + quote_plus(words))
     page.wait_for_selector("ul.search li a")
     links = page.eval_on_selector_all("ul.search li a", "a => a.map(x => x.href)")
-    assert any("reference/notation.html" in link for link in links)
+    first = [link.removeprefix(server).partition(".html")[0] for link in links[:5]]
+    assert QUESTIONS[words] in first
     assert page.said == []
 
 
@@ -162,12 +208,19 @@ def test_search_button_on_a_phone(visit, server):
     assert page.locator("button.search-button__button:visible").count() == 1
 
 
+@pytest.fixture(scope="session")
+def unzipped(tmp_path_factory):
+    """The site after a trip through a zip file, in another folder."""
+    folder = tmp_path_factory.mktemp("zip")
+    shutil.make_archive(folder / "site", "zip", HTML)
+    with zipfile.ZipFile(folder / "site.zip") as archive:
+        archive.extractall(folder / "there")
+    return folder / "there"
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_works_from_a_folder(visit, tmp_path, name):
-    shutil.make_archive(tmp_path / "site", "zip", HTML)
-    with zipfile.ZipFile(tmp_path / "site.zip") as archive:
-        archive.extractall(tmp_path / "there")
-    page = visit((tmp_path / "there" / name).as_uri())
+def test_works_from_a_folder(visit, unzipped, name):
+    page = visit((unzipped / name).as_uri())
     assert page.said == []
     assert page.locator("h1:visible").count() == 1
 
