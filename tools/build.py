@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="for --live")
     args = parser.parse_args()
     root = args.root.resolve()
-    gc.set_threshold(100_000)  # what is imported stays: a tenth of the start-up
+    gc.set_threshold(100_000)  # what is imported stays; collecting it costs 5 %
     try:
         live(root, args.port) if args.live else build(root, say)
     except BuildError as error:
