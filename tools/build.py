@@ -3,7 +3,8 @@
 Sphinx writes into ``docs/_build/next``, a copy of the last good state, so an
 incremental build stays incremental. Only a build without error or warning
 takes the place of ``docs/_build/html``: whatever goes wrong on the way, the
-published folder is as it was.
+published folder is as it was. A build that would read what the last good one
+read, and find what it wrote, is not started at all.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ import contextlib
 import errno
 import fcntl
 import gc
+import hashlib
+import importlib
 import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(1, str(HERE / "docs" / "_extensions"))
+
+from page_inputs import contents  # noqa: E402
+
 STATE = ["html", "doctrees", "jupyter_execute"]  # belong together, move together
+STAMP = Path("doctrees", "read_and_written")  # digests of a good build
 
 
 class BuildError(Exception):
@@ -49,7 +58,27 @@ def lock(build: Path):
         yield
 
 
-def run_sphinx(root: Path, next_: Path, say) -> int:
+def digest(lines: list[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def what_is_read(root: Path) -> str:
+    """Python, each package's version, every file of the project by content."""
+    lines = [sys.version]
+    for folder in filter(os.path.isdir, sys.path):
+        names = os.listdir(folder)
+        lines += sorted(n for n in names if n.endswith((".dist-info", ".egg-info")))
+    lines += [f"{path} {content}" for path, content in contents(root).items()]
+    return digest(lines)
+
+
+def what_is_written(html: Path) -> str:
+    """Every file of the site by name, size and date: a lost one is noticed."""
+    found = [(path.relative_to(html), path.stat()) for path in sorted(html.rglob("*"))]
+    return digest([f"{path} {s.st_size} {s.st_mtime_ns}" for path, s in found])
+
+
+def run_sphinx(root: Path, next_: Path, say, warm: bool) -> int:
     """Read, execute and write; how many pages were read."""
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -70,6 +99,9 @@ def run_sphinx(root: Path, next_: Path, say) -> int:
         if docnames:
             say(f"reading and running {len(docnames)} of {len(env.found_docs)} pages")
 
+    def newest(app, env, added, changed, removed):
+        return [max(env.found_docs, key=lambda doc: env.doc2path(doc).stat().st_mtime)]
+
     with patch_docutils(root), docutils_namespace():
         app = Sphinx(
             srcdir=root / "docs",
@@ -84,6 +116,8 @@ def run_sphinx(root: Path, next_: Path, say) -> int:
         app.connect("env-before-read-docs", count, priority=400)
         app.connect("source-read", start, priority=100)
         app.connect("doctree-read", done, priority=900)
+        if warm:
+            app.connect("env-get-outdated", newest)
         app.build()
         if app.statuscode:
             raise BuildError("warnings count as errors; they are printed above")
@@ -115,27 +149,43 @@ def explain(error: BaseException) -> BuildError:
     return BuildError(f"{type(error).__name__}: {error}", text)
 
 
-def build(root: Path, say=print) -> None:
-    """Build ``root`` into ``root/docs/_build/html`` or raise BuildError."""
+def build(root: Path, say=print, warm: bool = False) -> None:
+    """Build ``root`` into ``root/docs/_build/html`` or raise BuildError.
+
+    With ``warm``, at least one page is built, the one that was edited last.
+    """
     folder, start = root / "docs" / "_build", time.perf_counter()
     try:
         with lock(folder):
-            next_ = folder / "next"
-            shutil.rmtree(next_, ignore_errors=True)  # of a build that was killed
-            try:
-                next_.mkdir()
-                for name in STATE:
-                    if (folder / name).is_dir():
-                        shutil.copytree(folder / name, next_ / name)
-                pages = run_sphinx(root, next_, say)
-                publish(folder, next_)
-            finally:
-                shutil.rmtree(next_, ignore_errors=True)
+            read, stamp = what_is_read(root), folder / STAMP
+            known = stamp.read_text().split() if stamp.exists() else []
+            if warm or known != [read, what_is_written(folder / "html")]:
+                pages = build_next(root, folder, read, say, warm)
+            else:
+                pages = 0
     except Exception as error:
         raise explain(error) from error
     seconds, html = time.perf_counter() - start, folder / "html" / "index.html"
     what = f"{pages} pages in" if pages else "nothing has changed,"
     say(f"{what} {seconds:.1f} s; open {os.path.relpath(html)}")
+
+
+def build_next(root: Path, folder: Path, read: str, say, warm: bool) -> int:
+    """Build beside the last good state, then take its place; the pages read."""
+    next_ = folder / "next"
+    shutil.rmtree(next_, ignore_errors=True)  # of a build that was killed
+    try:
+        next_.mkdir()
+        for name in STATE:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, next_ / name)
+        pages = run_sphinx(root, next_, say, warm)
+        written = what_is_written(next_ / "html")
+        (next_ / STAMP).write_text(f"{read}\n{written}\n")
+        publish(folder, next_)
+    finally:
+        shutil.rmtree(next_, ignore_errors=True)
+    return pages
 
 
 def publish(folder: Path, next_: Path) -> None:
@@ -150,11 +200,11 @@ def publish(folder: Path, next_: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def report(error: BuildError, kept: bool) -> None:
+def report(root: Path, error: BuildError) -> None:
     if error.details:
         print(error.details, file=sys.stderr)
     print(f"html: {error}", file=sys.stderr)
-    if kept:
+    if (root / "docs" / "_build" / "html" / "index.html").exists():
         print("html: docs/_build/html is the last good build", file=sys.stderr)
 
 
@@ -162,17 +212,26 @@ def say(line: str) -> None:
     print(f"html: {line}", flush=True)
 
 
-def rebuild(changed_paths) -> None:
+def rebuild(root: Path, changed_paths: list[Path]) -> None:
     """What --live runs on a change, in a fresh fork of the warm process."""
     for path in changed_paths:
         say(f"changed: {os.path.relpath(path)}")
+    forget_edited(root / "docs" / "_extensions")
     try:
-        build(LIVE_ROOT, say)
+        build(root, say)
     except BuildError as error:
-        report(error, kept=True)
+        report(root, error)
 
 
-LIVE_ROOT = Path()
+STARTED = time.time()
+
+
+def forget_edited(folder: Path) -> None:
+    """Import this folder's modules anew if one was edited since the start."""
+    modules = list(folder.glob("*.py"))
+    if any(path.stat().st_mtime > STARTED for path in modules):
+        for path in modules:
+            sys.modules.pop(path.stem, None)
 
 
 def live(root: Path, port: int) -> None:
@@ -180,40 +239,50 @@ def live(root: Path, port: int) -> None:
 
     sphinx-autobuild watches, serves and reloads. It starts a new Python for
     each build, which costs a torch import; here each build is a fork of this
-    process, which has imported what a build needs and nothing of ours.
+    process, which has built a page once: what that imported and compiled is
+    there, and what a fork changes is gone with it.
     """
-    global LIVE_ROOT
     import multiprocessing
+    import runpy
+    import socket
+    from functools import partial
 
-    say("importing torch and Sphinx once")
-    import IPython.core.interactiveshell  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import myst_nb.sphinx_ext  # noqa: F401
-    import sphinx_book_theme  # noqa: F401
-    import torch  # noqa: F401
     import uvicorn
     from sphinx_autobuild.__main__ import _create_app
     from sphinx_autobuild.filter import IgnoreFilter
 
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    except OSError as error:
+        raise BuildError(
+            f"cannot serve on port {port}: {error.strerror}; name another one: "
+            f"make live PORT={port + 1}"
+        ) from None
+    say("importing torch and Sphinx once")
+    try:
+        # conf.py first: it sets the environment that the packages read.
+        conf = runpy.run_path(str(root / "conf.py"))
+        for name in conf.get("nb_execution_preload", []):
+            importlib.import_module(name)
+        build(root, say, warm=True)
+    except Exception as error:
+        report(root, explain(error))
+    gc.freeze()  # else a fork visits, and so copies, all of it
     multiprocessing.set_start_method("fork")
-    LIVE_ROOT = root
     html = root / "docs" / "_build" / "html"
-    worker = multiprocessing.Process(target=rebuild, args=([],))
-    worker.start()
-    worker.join()
     html.mkdir(parents=True, exist_ok=True)
     watched = [root / "docs", root / "rnn_examples", root / "conf.py"]
     ignored = IgnoreFilter([root / "docs" / "_build"], [r"__pycache__", r"[~#]$"])
-    host = f"127.0.0.1:{port}"
+    host, on_edit = f"127.0.0.1:{port}", partial(rebuild, root)
+    app = _create_app([p for p in watched if p.exists()], ignored, on_edit, html, host)
     say(f"serving http://{host}, an edit reloads it; stop with Ctrl+C")
-    app = _create_app([p for p in watched if p.exists()], ignored, rebuild, html, host)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    here = Path(__file__).resolve().parent.parent
-    parser.add_argument("--root", type=Path, default=here, help="has conf.py, docs/")
+    parser.add_argument("--root", type=Path, default=HERE, help="has conf.py, docs/")
     parser.add_argument("--live", action="store_true", help="serve, rebuild on edits")
     parser.add_argument("--port", type=int, default=8000, help="for --live")
     args = parser.parse_args()
@@ -222,7 +291,7 @@ def main() -> None:
     try:
         live(root, args.port) if args.live else build(root, say)
     except BuildError as error:
-        report(error, (root / "docs/_build/html/index.html").exists())
+        report(root, error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("\nhtml: interrupted; docs/_build/html is as it was")

@@ -20,9 +20,7 @@ import contextlib
 import ctypes
 import fcntl
 import gc
-import hashlib
 import importlib
-import importlib.metadata
 import os
 import pickle
 import platform
@@ -39,6 +37,7 @@ from selectors import EVENT_READ, DefaultSelector
 
 import myst_nb.core.execute as stock
 import myst_nb.sphinx_ as stock_parser
+import page_inputs
 from myst_nb.core.execute import NotebookClientBase
 from myst_nb.core.read import create_nb_reader
 from nbformat.v4 import output_from_msg
@@ -371,16 +370,14 @@ class ForkClient(NotebookClientBase):
     app = None  # set by setup; one Sphinx process builds one site
 
     def start_client(self):
-        env, started = self.app.env, time.perf_counter()
+        started = time.perf_counter()
         limit = self.nb_config.execution_timeout
         cells = code_cells(self.notebook)
         self.notebook.metadata["language_info"] = language_info()
         if cells:
             self.execute(cells, limit)
             for name in self.app.config.nb_execution_preload:
-                top = name.partition(".")[0]
-                uses = env.page_versions.setdefault(env.docname, {})
-                uses[top] = importlib.metadata.version(top)
+                page_inputs.uses(self.app.env, name.partition(".")[0])
         runtime = time.perf_counter() - started
         self.exec_metadata = {
             "mtime": time.time(),
@@ -390,7 +387,7 @@ class ForkClient(NotebookClientBase):
             "error": None,
             "traceback": None,
         }
-        log.info("%6.2f s  %s", runtime, env.docname)
+        log.info("%6.2f s  %s", runtime, self.app.env.docname)
 
     def execute(self, cells, limit):
         run = self.take_ahead(cells) or self.start(self.app.env.docname, cells)
@@ -520,54 +517,7 @@ def project_root(app) -> Path:
     return Path(app.confdir)
 
 
-# ------------------------------------------------- what makes a page outdated
-
-
-def digest(path) -> str | None:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return None
-
-
-def record_inputs(app, doctree):
-    """Remember the content of every file that this page was made from."""
-    env = app.env
-    files = {env.doc2path(env.docname)}
-    files |= {os.path.join(app.srcdir, f) for f in env.dependencies[env.docname]}
-    files |= {str(f) for f in Path(__file__).parent.glob("*.py")}
-    env.page_inputs[env.docname] = {
-        os.path.relpath(f, app.srcdir): digest(f) for f in files
-    }
-
-
-def changed_pages(app, env, added, changed, removed):
-    """Pages whose inputs differ in content, whatever their dates say."""
-    known: dict[str, str | None] = {}
-    versions = {}
-
-    def differs(file, old):
-        if file not in known:
-            known[file] = digest(os.path.join(app.srcdir, file))
-        return known[file] != old
-
-    def moved(package, old):
-        if package not in versions:
-            versions[package] = importlib.metadata.version(package)
-        return versions[package] != old
-
-    return [
-        doc
-        for doc in env.found_docs
-        if any(differs(*item) for item in env.page_inputs.get(doc, {}).items())
-        or any(moved(*item) for item in env.page_versions.get(doc, {}).items())
-    ]
-
-
-def start_env(app):
-    for name in ("page_inputs", "page_versions"):
-        if not hasattr(app.env, name):
-            setattr(app.env, name, {})
+def remove_style_sheet(app):
     # myst-nb writes its style sheet last. Left over from the build before, it
     # would give the link a checksum that the first build's link does not have.
     for path in Path(app.outdir, "_static").glob("mystnb.*.css"):
@@ -580,18 +530,6 @@ def stop(app, error):
     if ForkClient.nursery:
         ForkClient.nursery.stop()
     ForkClient.nursery = None
-
-
-def purge(app, env, docname):
-    env.page_inputs.pop(docname, None)
-    env.page_versions.pop(docname, None)
-
-
-def merge(app, env, docnames, other):
-    for name in docnames:
-        for table in ("page_inputs", "page_versions"):
-            if name in getattr(other, table):
-                getattr(env, table)[name] = getattr(other, table)[name]
 
 
 def preload(app, env, docnames):
@@ -633,11 +571,8 @@ def setup(app):
     app.add_config_value("nb_execution_fork", hasattr(os, "fork"), "env", bool)
     app.add_config_value("nb_execution_preload", ["torch"], "env", list)
     app.connect("config-inited", install)
-    app.connect("builder-inited", start_env)
+    app.setup_extension("page_inputs")
+    app.connect("builder-inited", remove_style_sheet)
     app.connect("env-before-read-docs", preload)
-    app.connect("env-get-outdated", changed_pages)
     app.connect("build-finished", stop)
-    app.connect("env-purge-doc", purge)
-    app.connect("env-merge-info", merge)
-    app.connect("doctree-read", record_inputs)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True}
+    return {"version": "1", "parallel_read_safe": True}

@@ -104,6 +104,35 @@ def test_nothing_changed_runs_nothing_and_writes_nothing(good):
     assert good.published() == before
 
 
+def test_nothing_changed_does_not_start_sphinx(good):
+    good.conf(CONF + "if 'LATE' in os.environ: raise SystemError('conf.py was read')")
+    assert good.build().returncode == 0
+    assert "nothing has changed" in good.build(LATE="1").stdout
+    good.write("docs/data.csv", "1\n")
+    assert "conf.py was read" in good.build(LATE="1").stderr
+
+
+@pytest.mark.parametrize("lost", ["a.html", "_static/basic.css"])
+def test_a_published_file_that_is_lost_comes_back(good, lost):
+    before = good.published()
+    (good.html / lost).unlink()
+    assert good.build().returncode == 0
+    assert good.published() == before
+
+
+def test_an_edit_while_a_build_runs_is_seen_by_the_next(site):
+    site.index("a")
+    site.page("a", "import time\ntime.sleep(1)\n3 + 3")
+    running = subprocess.Popen(site.command(), stdout=subprocess.PIPE)
+    assert b"reading and running 2 of 2 pages" in running.stdout.readline()
+    time.sleep(0.3)
+    site.page("a", "4 + 4")
+    running.communicate()
+    assert b">6\n<" in site.published()["a.html"]
+    assert site.ran() == {"a"}
+    assert b">8\n<" in site.published()["a.html"]
+
+
 def test_a_first_build_that_fails_promises_no_html(site):
     site.index("a")
     site.page("a", "1 / 0")
