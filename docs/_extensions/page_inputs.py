@@ -8,7 +8,7 @@ began to read: what is edited in the middle of a build counts as changed.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -47,6 +47,7 @@ def start(app):
     for name in ("page_inputs", "page_versions"):
         if not hasattr(app.env, name):
             setattr(app.env, name, {})
+    version.cache_clear()
     before.clear()
     before.update(contents(app.confdir))
 
@@ -68,26 +69,29 @@ def record(app, doctree):
     }
 
 
+@functools.cache  # looking it up costs milliseconds
+def version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def uses(env, package: str) -> None:
     """Run this page again when ``package`` changes its version."""
     versions = env.page_versions.setdefault(env.docname, {})
-    versions[package] = importlib.metadata.version(package)
+    versions[package] = version(package)
 
 
 def outdated(app, env, added, changed, removed):
     def differs(file, old):
         return content(os.path.normpath(os.path.join(app.srcdir, file))) != old
 
-    def moved(package, old):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(package) != old
-        return True
-
     return [
         doc
         for doc in env.found_docs
         if any(differs(*item) for item in env.page_inputs.get(doc, {}).items())
-        or any(moved(*item) for item in env.page_versions.get(doc, {}).items())
+        or any(version(p) != v for p, v in env.page_versions.get(doc, {}).items())
     ]
 
 
