@@ -41,11 +41,17 @@ from torch import Generator, Tensor
 
 
 def sticky_coin(T: int, stay: float, generator: Generator) -> Tensor:
-    """T tosses (T,) of 0 or 1; each repeats the last with probability stay."""
+    """T tosses (T,) of 0 or 1: a fair one, then each repeats the last with p = stay.
+
+    Raises ValueError for fewer than one toss or stay outside of (0, 1).
+    """
+    if T < 1:
+        raise ValueError(f"T is {T}; need at least 1 toss")
     if not 0 < stay < 1:
         raise ValueError(f"stay is {stay}; need a probability between 0 and 1")
-    change = torch.rand(T, generator=generator) >= stay
-    return change.cumsum(0) % 2
+    first = torch.randint(2, (1,), generator=generator)
+    change = torch.rand(T - 1, generator=generator) >= stay
+    return torch.cat([first, change]).cumsum(0) % 2
 
 
 def bits(x: Tensor, stay: float) -> float:

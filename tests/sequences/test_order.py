@@ -42,13 +42,23 @@ def test_a_long_toss_costs_the_entropy_rate():
 
 
 def test_a_draw_of_exactly_stay_is_a_change():
-    draw = torch.rand(1, generator=seeded()).item()  # rand < stay has p = stay
-    assert sticky_coin(1, draw, seeded()).item() == 1
+    g = seeded()
+    torch.randint(2, (1,), generator=g)  # the first toss
+    draw = torch.rand(1, generator=g).item()  # rand < stay has p = stay
+    first, second = sticky_coin(2, draw, seeded())
+    assert first != second
 
 
-def test_the_coin_starts_on_either_side():
-    starts = [sticky_coin(1, 0.5, seeded(s)).item() for s in range(50)]
-    assert 10 < sum(starts) < 40
+@pytest.mark.parametrize("stay", [0.1, 0.5, 0.9])
+def test_the_first_toss_is_fair(stay):
+    starts = [sticky_coin(3, stay, seeded(s))[0].item() for s in range(400)]
+    assert 150 < sum(starts) < 250  # 5 standard errors
+
+
+def test_the_coin_needs_a_toss():
+    with pytest.raises(ValueError, match="T is 0; need at least 1 toss"):
+        sticky_coin(0, 0.5, seeded())
+    assert sticky_coin(1, 0.5, seeded()).shape == (1,)
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 3), (7, 5, 4), (4, 9, 12)], ids=str)
