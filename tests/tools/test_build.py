@@ -122,11 +122,17 @@ def test_a_published_file_that_is_lost_comes_back(good, lost):
 
 def test_an_edit_while_a_build_runs_is_seen_by_the_next(site):
     site.index("a")
-    site.page("a", "import time\ntime.sleep(1)\n3 + 3")
+    runs, edited = site.root / "docs" / "_build" / "runs", site.root / "edited"
+    wait = "from pathlib import Path\n"
+    wait += f"Path({str(runs)!r}).touch()\n"
+    wait += f"while not Path({str(edited)!r}).exists(): pass\n"
+    site.page("a", wait + "3 + 3")
     running = subprocess.Popen(site.command(), stdout=subprocess.PIPE)
-    assert b"reading and running 2 of 2 pages" in running.stdout.readline()
-    time.sleep(0.3)
+    while not runs.exists():
+        assert running.poll() is None
+        time.sleep(0.01)
     site.page("a", "4 + 4")
+    edited.touch()
     running.communicate()
     assert b">6\n<" in site.published()["a.html"]
     assert site.ran() == {"a"}
