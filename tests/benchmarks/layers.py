@@ -39,7 +39,7 @@ def main():
     repeats = parser.parse_args().repeats
     torch.set_num_threads(1)
     print("T, B, I, H             layer  batch     forward  forward and backward")
-    for T, B, I, H in SIZES:  # noqa: E741, the field's letter
+    for T, B, I, H in SIZES:
         for cls in (RNN, LSTM, GRU):
             ours, theirs = cls(I, H), getattr(nn, cls.__name__)(I, H)
             theirs.load_state_dict(ours.state_dict())

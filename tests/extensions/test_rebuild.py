@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from tests.conftest import CONF, ROOT
+from tests.sites import CONF, ROOT
 
 PACKAGE = "Metadata-Version: 2.1\nName: tensors\nVersion: {}\n"
 

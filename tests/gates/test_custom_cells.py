@@ -1,6 +1,5 @@
 """rnn_examples.gates.custom_cells against ONNX, torch.nn and their papers."""
 
-import oracles
 import pytest
 import torch
 from torch import nn
@@ -14,6 +13,7 @@ from rnn_examples.gates.custom_cells import (
     VariationalLSTM,
     ZoneoutLSTM,
 )
+from tests import oracles
 
 LSTMS = [LayerNormLSTM, PeepholeLSTM, VariationalLSTM, ZoneoutLSTM]
 F64 = oracles.F64
@@ -100,7 +100,7 @@ def test_minimal_gated_unit_as_its_equation():
 
 def test_variational_dropout_keeps_one_mask_for_a_pass():
     layer, x, hx = case(VariationalLSTM, recurrent_dropout=0.5)
-    assert_close(layer.eval()(x, hx), oracles.torchs(layer)(x, hx))
+    assert_close(layer.eval()(x, hx), oracles.torch_twin(layer)(x, hx))
     layer.train()
     torch.manual_seed(1)
     got = layer(x, hx)
@@ -137,7 +137,7 @@ def test_zoneout_keeps_units_and_averages_in_eval_mode():
 def test_with_nothing_dropped_they_are_torchs():
     for cls in (VariationalLSTM, ZoneoutLSTM):
         layer, x, hx = case(cls, num_layers=2, proj_size=2, bidirectional=True)
-        theirs = oracles.torchs(layer)
+        theirs = oracles.torch_twin(layer)
         oracles.assert_same(layer, theirs, x, x, hx)
 
 
@@ -189,4 +189,4 @@ def test_a_rate_is_a_probability(rate):
 def test_the_comparison_can_fail():
     layer, x, hx = case(PeepholeLSTM)
     with pytest.raises(AssertionError, match="not close"):
-        assert_close(layer(x, hx), oracles.torchs(layer)(x, hx))
+        assert_close(layer(x, hx), oracles.torch_twin(layer)(x, hx))

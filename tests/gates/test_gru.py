@@ -1,6 +1,5 @@
 """rnn_examples.gates.gru against torch.nn, its tests, ONNX's, and itself by hand."""
 
-import oracles
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +7,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from rnn_examples.gates.gru import GRU, gru_bptt, gru_step
+from tests import oracles
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
@@ -36,7 +36,7 @@ def test_the_papers_variant_as_its_equation(bias):
         h = (1 - z) * n + z * h
         hs.append(h)
     assert_close(layer(x, h_0)[0], torch.stack(hs))
-    gap = oracles.torchs(layer)(x, h_0)[0] - layer(x, h_0)[0]
+    gap = oracles.torch_twin(layer)(x, h_0)[0] - layer(x, h_0)[0]
     assert gap.abs().max() > 1e-3
 
 
@@ -46,7 +46,7 @@ def test_the_gradient_by_hand(sizes):
     torch.manual_seed(0)
     layer = GRU(I, H, **oracles.F64)
     leaf, x, (h_0,) = oracles.input_of(layer, "padded", T, B)
-    theirs = oracles.torchs(layer)
+    theirs = oracles.torch_twin(layer)
     hs, (output, _) = gru_bptt(x, h_0[0], layer.params("_l0")), theirs(x, h_0)
     assert_close(hs, output)
     pull = torch.randn_like(hs)
@@ -58,7 +58,7 @@ def test_the_gradient_by_hand(sizes):
 def test_the_comparison_can_fail():
     torch.manual_seed(0)
     ours = GRU(3, 4, **oracles.F64)
-    theirs = oracles.torchs(ours)
+    theirs = oracles.torch_twin(ours)
     case = oracles.input_of(ours, "packed", 5, 3)
     oracles.assert_same(ours, theirs, *case)
     ours.bias_hh_l0.data[5] += 1e-4
@@ -124,7 +124,7 @@ def test_any_size_length_and_option_equals_torch(lengths, sizes, options, layout
     torch.manual_seed(sum(sizes))
     ours = GRU(*sizes, **options, **oracles.F64)
     case = oracles.input_of(ours, layout, max(lengths), len(lengths), lengths)
-    oracles.assert_same(ours, oracles.torchs(ours), *case)
+    oracles.assert_same(ours, oracles.torch_twin(ours), *case)
 
 
 @pytest.mark.parametrize("reset_after", [True, False])

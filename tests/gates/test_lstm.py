@@ -2,7 +2,6 @@
 
 import itertools
 
-import oracles
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from rnn_examples.gates.lstm import LSTM, lstm_bptt, lstm_step
+from tests import oracles
 
 
 def test_a_step_works_on_the_last_axis_whatever_stands_before_it():
@@ -29,7 +29,7 @@ def test_the_gradient_by_hand(sizes):
     leaf, x, (h_0, c_0) = oracles.input_of(layer, "padded", T, B)
     leaves = [x, h_0, c_0, *layer.parameters()]
     hs, cs = lstm_bptt(x, h_0[0], c_0[0], layer.params("_l0"))
-    output, (_, c_n) = oracles.torchs(layer)(x, (h_0, c_0))
+    output, (_, c_n) = oracles.torch_twin(layer)(x, (h_0, c_0))
     assert_close((hs, cs[-1]), (output, c_n[0]))
     pulls = [torch.randn_like(hs), torch.randn_like(cs[-1])]
     ours = torch.autograd.grad([hs, cs[-1]], leaves, pulls)
@@ -42,7 +42,7 @@ def test_the_gradient_by_hand(sizes):
 def test_the_comparison_can_fail():
     torch.manual_seed(0)
     ours = LSTM(3, 4, **oracles.F64)
-    theirs = oracles.torchs(ours)
+    theirs = oracles.torch_twin(ours)
     case = oracles.input_of(ours, "packed", 5, 3)
     oracles.assert_same(ours, theirs, *case)
     ours.bias_hh_l0.data[5] += 1e-4
@@ -68,7 +68,7 @@ def test_the_gradient_by_hand_equals_finite_differences():
 def test_every_other_gate_order_is_wrong():
     torch.manual_seed(0)
     ours = LSTM(3, 4, **oracles.F64)
-    theirs = oracles.torchs(ours)
+    theirs = oracles.torch_twin(ours)
     _, x, hx = oracles.input_of(ours, "padded", 5, 2)
     for order in list(itertools.permutations(range(4)))[1:]:
         mixed = {
@@ -130,7 +130,7 @@ def test_any_size_length_and_option_equals_torch(lengths, sizes, options, layout
     torch.manual_seed(I)
     ours = LSTM(I, H + P, **options, proj_size=P, **oracles.F64)
     case = oracles.input_of(ours, layout, max(lengths), len(lengths), lengths)
-    oracles.assert_same(ours, oracles.torchs(ours), *case)
+    oracles.assert_same(ours, oracles.torch_twin(ours), *case)
 
 
 @pytest.mark.parametrize("P", [0, 2])

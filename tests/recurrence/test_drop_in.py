@@ -1,6 +1,5 @@
 """rnn_examples.recurrence.drop_in against torch.nn: options, names, layouts."""
 
-import oracles
 import pytest
 import torch
 from torch import nn
@@ -10,6 +9,7 @@ from torch.testing import assert_close
 from rnn_examples.gates.lstm import LSTM
 from rnn_examples.recurrence.drop_in import DropIn
 from rnn_examples.recurrence.layers import RNN
+from tests import oracles
 
 
 def test_every_argument_by_position():
@@ -53,7 +53,7 @@ def test_the_comparison_can_fail():
     torch.manual_seed(0)
     ours = RNN(3, 4, batch_first=True, **oracles.F64)
     leaf, x, hx = oracles.input_of(ours, "padded", 2, 2)
-    theirs = oracles.torchs(ours)
+    theirs = oracles.torch_twin(ours)
     theirs.batch_first = False  # reads the batch as time
     with pytest.raises(AssertionError, match="not close"):
         oracles.assert_same(ours, theirs, leaf, x, hx)

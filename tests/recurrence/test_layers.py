@@ -1,6 +1,5 @@
 """rnn_examples.recurrence.layers against torch.nn, torch's tests and ONNX's."""
 
-import oracles
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from rnn_examples.recurrence.layers import RNN, Recurrent, run
+from tests import oracles
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -72,7 +72,7 @@ def test_the_nonlinearity_is_the_fourth_argument_as_torchs():
 def test_the_comparison_can_fail():
     torch.manual_seed(0)
     ours = RNN(3, 4, bidirectional=True, **oracles.F64)
-    theirs = oracles.torchs(ours)
+    theirs = oracles.torch_twin(ours)
     case = oracles.input_of(ours, "unsorted", 5, 3)
     oracles.assert_same(ours, theirs, *case)
     ours.weight_hh_l0_reverse.data[0, 1] += 1e-4
@@ -118,7 +118,7 @@ def test_any_size_length_and_option_equals_torch(lengths, sizes, options, layout
     torch.manual_seed(seed)
     ours = RNN(I, H, **options, **oracles.F64)
     case = oracles.input_of(ours, layout, max(lengths), len(lengths), lengths)
-    oracles.assert_same(ours, oracles.torchs(ours), *case)
+    oracles.assert_same(ours, oracles.torch_twin(ours), *case)
 
 
 def test_transforms():

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.conftest import CONF
+from tests.sites import CONF
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from http.client import HTTPException
 
 import pytest
 
-from tests.conftest import CONF
+from tests.sites import CONF
 
 NOTE = "def setup(app):\n    app.connect('source-read', note)\n\n\n"
 NOTE += "def note(app, name, source):\n    source[0] += '\\n\\n{}\\n'\n"

@@ -1,20 +1,24 @@
-"""What the recurrent layers are held against: torch.nn, its tests, ONNX's.
+"""What the recurrent layers are held against: torch.nn, option by option.
 
 Everything is float64 and starts from a random state. Gradients are pulled with
 random tensors: a sum cannot see a wrong order in time.
 """
 
 import copy
-import importlib
 import io
 import itertools
 import pickle
 import warnings
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 from torch.testing import assert_close
+
+from rnn_examples.gates.gru import GRU
+from rnn_examples.gates.lstm import LSTM
+from rnn_examples.recurrence.layers import RNN
 
 F64 = {"dtype": torch.float64}
 FLAGS = ("bidirectional", "bias", "batch_first")
@@ -26,21 +30,33 @@ LAYOUTS = ["padded", "strided", "unbatched", "packed", "unsorted"]
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (2, 6, 1, 3), (4, 1, 5, 2)]  # T, B, I, H
 
 
-def torchs(ours: nn.Module) -> nn.Module:
-    """torch's layer of the same class, options and weights; a cell's own are left."""
-    names = ("num_layers", "bias", "batch_first", "dropout", "bidirectional")
-    options = {name: getattr(ours, name) for name in names}
-    cls = next(c for c in type(ours).__mro__ if hasattr(nn, c.__name__))
-    for name in ("nonlinearity", "proj_size"):
-        if getattr(ours, name, 0):
-            options[name] = getattr(ours, name)
-    weight = ours.weight_ih_l0
-    theirs = getattr(nn, cls.__name__)(
-        ours.input_size, ours.hidden_size, dtype=weight.dtype, **options
-    )
-    own = theirs.state_dict()
-    theirs.load_state_dict({k: v for k, v in ours.state_dict().items() if k in own})
-    return theirs.train(ours.training)
+# The readable layer -> torch's. A cell without a line here has no twin.
+TORCH_CLASS = {RNN: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}
+
+
+def torch_class(cls: type) -> type:
+    """The class of torch.nn that cls, or the class that it extends, stands for."""
+    for ours, theirs in TORCH_CLASS.items():
+        if issubclass(cls, ours):
+            return theirs
+    names = ", ".join(ours.__name__ for ours in TORCH_CLASS)
+    raise TypeError(f"{cls.__name__} has no twin in torch.nn; needs one of {names}")
+
+
+def torch_twin(layer: nn.Module) -> nn.Module:
+    """torch's layer with the same options and weights; a cell's own are left out."""
+    cls = torch_class(type(layer))
+    names = ["num_layers", "bias", "batch_first", "dropout", "bidirectional"]
+    if cls is nn.RNN:
+        names.append("nonlinearity")
+    if cls is nn.LSTM:
+        names.append("proj_size")
+    options = {name: getattr(layer, name) for name in names}
+    dtype = layer.weight_ih_l0.dtype
+    twin = cls(layer.input_size, layer.hidden_size, dtype=dtype, **options)
+    own = twin.state_dict()
+    twin.load_state_dict({k: v for k, v in layer.state_dict().items() if k in own})
+    return twin.train(layer.training)
 
 
 def input_of(layer: nn.Module, layout: str, T: int, B: int, lengths=None):
@@ -69,6 +85,11 @@ def input_of(layer: nn.Module, layout: str, T: int, B: int, lengths=None):
     return leaf, x, hx
 
 
+def as_given(hx: tuple) -> torch.Tensor | tuple:
+    """A state as a layer takes it: one tensor, or a tuple of several."""
+    return hx if len(hx) > 1 else hx[0]
+
+
 def tensors(result) -> list[torch.Tensor]:
     """Every tensor of a layer's result, a packed output's data and order too."""
     flat = []
@@ -82,7 +103,7 @@ def tensors(result) -> list[torch.Tensor]:
 
 def assert_same(ours, theirs, leaf, x, hx, **tolerance) -> None:
     """Outputs, last states and every gradient under a random pull are equal."""
-    state = hx if len(hx) > 1 else hx[0]
+    state = as_given(hx)
     results = [tensors(layer(x, state)) for layer in (ours, theirs)]
     assert_close(*results, **tolerance)
     pulls = [torch.randn_like(v) for v in results[0] if v.is_floating_point()]
@@ -96,13 +117,35 @@ def assert_same(ours, theirs, leaf, x, hx, **tolerance) -> None:
 
 def assert_same_everywhere(cls, layout: str, sizes, **extra) -> None:
     """The whole option matrix in one layout, with and without a state given."""
-    T, B, I, H = sizes  # noqa: E741, the field's letter
+    T, B, I, H = sizes
     for options in OPTIONS:
         ours = cls(I, H, **options, **extra, **F64)
-        theirs = torchs(ours)
+        theirs = torch_twin(ours)
         leaf, x, hx = input_of(ours, layout, T, B)
         assert_same(ours, theirs, leaf, x, hx)
         assert_close(tensors(ours(x)), tensors(theirs(x)))
+
+
+def assert_a_wrong_weight_is_seen(cls, **extra) -> None:
+    """assert_same can fail: one weight that is off by 1e-4 is enough."""
+    torch.manual_seed(0)
+    ours = cls(3, 4, **extra, **F64)
+    twin = torch_twin(ours)
+    case = input_of(ours, "packed", 5, 3)
+    assert_same(ours, twin, *case)
+    with torch.no_grad():
+        ours.bias_hh_l0[-1] += 1e-4
+    with pytest.raises(AssertionError, match="not close"):
+        assert_same(ours, twin, *case)
+
+
+def rnn_case(T: int, B: int, I: int, H: int):
+    """torch's RNN of one layer, x (T, B, I), h_0 (B, H), and a pull (T, B, H)."""
+    torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
+    rnn = nn.RNN(I, H, **F64)
+    x = torch.randn(T, B, I, **F64, requires_grad=True)
+    h_0 = torch.randn(B, H, **F64, requires_grad=True)
+    return rnn, x, h_0, torch.randn(T, B, H, **F64)
 
 
 # ----------------------------------------------------- what a module must do
@@ -110,7 +153,7 @@ def assert_same_everywhere(cls, layout: str, sizes, **extra) -> None:
 
 def assert_module_is_torchs(cls, **extra) -> None:
     """Names, order, draws, repr, copies, pickles, saved files: as torch's own."""
-    theirs_cls = getattr(nn, cls.__name__)
+    theirs_cls = torch_class(cls)
     for options in (o | extra for o in OPTIONS):
         layers = []
         for kind in (cls, theirs_cls):
@@ -142,10 +185,10 @@ def assert_module_is_torchs(cls, **extra) -> None:
 def assert_dropout_is_torchs(cls, **extra) -> None:
     """Between layers, in training, with the draws that torch makes."""
     ours = cls(3, 4, num_layers=3, bidirectional=True, dropout=0.4, **extra, **F64)
-    theirs = torchs(ours)
+    theirs = torch_twin(ours)
     for layout in LAYOUTS:
         _, x, hx = input_of(ours, layout, 6, 3)
-        state = hx if len(hx) > 1 else hx[0]
+        state = as_given(hx)
         results = {}
         for training in (True, False):
             for layer in (ours.train(training), theirs.train(training)):
@@ -154,7 +197,7 @@ def assert_dropout_is_torchs(cls, **extra) -> None:
             assert_close(results[ours, training], results[theirs, training])
         gap = results[ours, True][0] - results[ours, False][0]
         assert gap.abs().max() > 1e-3  # it does something
-    for layer in (cls, getattr(nn, cls.__name__)):
+    for layer in (cls, torch_class(cls)):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             layer(3, 4, dropout=0.5, **extra)
@@ -171,7 +214,7 @@ def assert_dtypes_are_torchs(cls, **extra) -> None:
         tolerance = tolerance and tolerance | {"rtol": 0.05}
         with warnings.catch_warnings():  # proj_size: oneDNN says it cannot
             warnings.filterwarnings("ignore", "LSTM with projections")
-            assert_same(ours, torchs(ours), leaf, x, hx, **tolerance)
+            assert_same(ours, torch_twin(ours), leaf, x, hx, **tolerance)
         assert all(v.dtype == dtype for v in tensors(ours(x)))
     meta = cls(3, 4, device="meta", **extra)
     output, _ = meta(torch.randn(5, 2, 3, device="meta"))
@@ -192,7 +235,7 @@ def assert_transforms_work(cls, **extra) -> None:
     inputs = (leaf, *hx, *weights.values())
     assert torch.autograd.gradcheck(f, inputs, fast_mode=True)
     assert torch.autograd.gradgradcheck(f, inputs, fast_mode=True)
-    state = hx if len(hx) > 1 else hx[0]
+    state = as_given(hx)
     # aot_eager captures forward and backward as inductor does, without a compiler.
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
     assert_same(compiled, layer, leaf, x, hx)
@@ -201,131 +244,5 @@ def assert_transforms_work(cls, **extra) -> None:
     shapes = {"input": {1: B}, "hx": state_axes}
     program = torch.export.export(layer, (x, state), dynamic_shapes=shapes).module()
     _, x, hx = input_of(layer, "padded", 2, 5)
-    state = hx if len(hx) > 1 else hx[0]
+    state = as_given(hx)
     assert_close(tensors(program(x, state)), tensors(layer(x, state)))
-
-
-# ------------------------------------------------------- other people's tests
-
-
-def torchs_own_cases(name: str):
-    """(constructor arguments, call arguments, reference) of torch's module tests."""
-    from torch.testing._internal.common_modules import module_db
-
-    (info,) = [m for m in module_db if m.module_cls is getattr(nn, name)]
-    for training in (True, False):
-        options = {"requires_grad": True, "training": training}
-        cases = info.module_inputs_func(info, "cpu", torch.float64, **options)
-        for case in cases:
-            yield case.constructor_input, case.forward_input, training
-
-
-def assert_passes_torchs_own_cases(cls) -> int:
-    """Build and call as torch's own tests do; how many cases there were."""
-    count = 0
-    for built, called, training in torchs_own_cases(cls.__name__):
-        ours = cls(*built.args, **built.kwargs, **F64).train(training)
-        theirs = getattr(nn, cls.__name__)(*built.args, **built.kwargs, **F64)
-        theirs.train(training).load_state_dict(ours.state_dict())
-        results = [tensors(m(*called.args, **called.kwargs)) for m in (ours, theirs)]
-        assert_close(*results)
-        count += 1
-    return count
-
-
-def node_tests(op: str):
-    """(name, attributes, inputs by name, outputs by name) of ONNX's node tests."""
-    from onnx import helper
-    from onnx.backend.test.case import node
-
-    importlib.import_module(f"{node.__name__}.{op.lower()}")
-    for case in {case.name: case for case in node._NodeTestCases}.values():
-        (n,) = case.model.graph.node
-        if n.op_type == op:
-            attributes = {a.name: helper.get_attribute_value(a) for a in n.attribute}
-            ((values, outputs),) = case.data_sets
-            inputs = dict(zip(filter(None, n.input), values, strict=True))
-            wanted = dict(zip(filter(None, n.output), outputs, strict=True))
-            yield case.name, attributes, inputs, wanted
-
-
-def random_nodes(op: str, peepholes: bool):
-    """The same, of random nodes that the standard's own evaluator has run."""
-    from onnx import TensorProto, helper
-    from onnx.reference import ReferenceEvaluator
-
-    G, (T, B, I, H) = {"RNN": 1, "LSTM": 4, "GRU": 3}[op], (5, 2, 3, 4)  # noqa: E741
-    orders = [{"linear_before_reset": k} for k in (0, 1)] if op == "GRU" else [{}]
-    directions = ("forward", "reverse", "bidirectional")
-    for direction, order in itertools.product(directions, orders):
-        D = 1 + (direction == "bidirectional")
-        shapes = {"X": (T, B, I), "W": (D, G * H, I), "R": (D, G * H, H)}
-        shapes |= {"B": (D, 2 * G * H), "": None, "initial_h": (D, B, H)}
-        if op == "LSTM":
-            shapes["initial_c"] = (D, B, H)
-            shapes |= {"P": (D, 3 * H)} if peepholes else {}
-        outputs = ["Y", "Y_h", "Y_c"][: 3 if op == "LSTM" else 2]
-        attributes = {"hidden_size": H, "direction": direction} | order
-        node = helper.make_node(op, list(shapes), outputs, **attributes)
-        named = [
-            [helper.make_tensor_value_info(n, TensorProto.DOUBLE, None) for n in names]
-            for names in (filter(None, shapes), outputs)
-        ]
-        model = helper.make_model(helper.make_graph([node], "one", *named))
-        torch.manual_seed(D)
-        inputs = {k: torch.randn(v, **F64).numpy() for k, v in shapes.items() if k}
-        wanted = ReferenceEvaluator(model).run(None, inputs)
-        attributes["direction"] = direction.encode()
-        name = f"random {direction} {order}"
-        yield name, attributes, inputs, dict(zip(outputs, wanted, strict=True))
-
-
-def assert_passes_onnx(op: str, make, order, peepholes: bool = False) -> int:
-    """Node tests and random nodes; make(attributes, I, H, **options) -> a layer.
-
-    order lists, for each of our gates, which of ONNX's it is. How many passed.
-    """
-    count = 0
-    for name, attributes, inputs, wanted in itertools.chain(
-        node_tests(op), random_nodes(op, peepholes)
-    ):
-        if "P" in inputs and not peepholes:
-            continue
-        inputs = {k: torch.from_numpy(v) for k, v in inputs.items()}
-        X, W, H = inputs["X"], inputs["W"], attributes["hidden_size"]
-        direction = attributes.get("direction", b"forward").decode()
-        # torch has no layer that only goes backward: run both ways, keep that half.
-        both, last_only = direction != "forward", direction == "reverse"
-        layer = make(attributes, W.shape[2], H, bidirectional=both).to(X.dtype)
-
-        def ours(rows, H=H):  # all gates, in ONNX's order -> in ours
-            return torch.cat([rows.split(H)[k] for k in order])
-
-        for end, d in (("_l0", 0), ("_l0_reverse", -1))[: 1 + both]:
-            own = {"weight_ih": ours(W[d]), "weight_hh": ours(inputs["R"][d])}
-            B = inputs.get("B", torch.zeros(W.shape[0], 2 * W.shape[1]))[d]
-            own |= {"bias_ih": ours(B.chunk(2)[0]), "bias_hh": ours(B.chunk(2)[1])}
-            if "P" in inputs:  # in ONNX's order, i o f
-                p_i, p_o, p_f = inputs["P"][d].split(H)
-                own |= {"p_i": p_i, "p_o": p_o, "p_f": p_f}
-            for key, value in own.items():
-                getattr(layer, key + end).data.copy_(value)
-        starts = [inputs[k] for k in ("initial_h", "initial_c") if k in inputs]
-        if last_only:
-            starts = [torch.cat([torch.zeros_like(s), s]) for s in starts]
-        state = tuple(starts) if len(starts) > 1 else (starts or [None])[0]
-        batch_first = bool(attributes.get("layout"))
-        output, last = layer(X.transpose(0, 1) if batch_first else X, state)
-        last = last if isinstance(last, tuple) else (last,)
-        Y = output.unflatten(2, (1 + both, H)).transpose(1, 2)  # (T, D, B, H)
-        got = {"Y": Y[:, -1:] if last_only else Y}
-        for key, value in zip(("Y_h", "Y_c"), last, strict=False):
-            got[key] = value[-1:] if last_only else value
-        if batch_first:
-            got = {"Y": got["Y"].permute(2, 0, 1, 3), "Y_h": last[0].transpose(0, 1)}
-        for key, value in wanted.items():
-            where = f"{name}, {key}: "
-            wanted_value = torch.from_numpy(value)
-            assert_close(got[key], wanted_value, msg=where.__add__)
-        count += 1
-    return count
