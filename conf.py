@@ -4,7 +4,7 @@ import os
 import sys
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "docs", "_extensions")]
+sys.path.insert(0, os.path.join(ROOT, "docs", "_extensions"))
 
 
 # Read by matplotlib in the pages: one look, and no random ids in an SVG.
