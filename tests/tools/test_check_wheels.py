@@ -1,6 +1,7 @@
 """tools/check_wheels.py finds what two installations could disagree about."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_pins_are_read_without_comments_and_options(tool):
     assert all(pin.count("==") == 1 and " " not in pin for pin in pins), pins
     named = {pin.partition("==")[0].lower() for pin in pins}
     assert {name.lower() for name in tool.lines_of("requirements.txt")} <= named
+
+
+def test_the_pythons_of_the_set_up_are_those_that_are_looked_at(tool):
+    text = (FILE.parent / "setup_env.py").read_text()
+    (oldest, newest) = re.search(r"= \(3, (\d+)\), \(3, (\d+)\)", text).groups()
+    minors = range(int(oldest), int(newest) + 1)
+    assert tool.PYTHONS == [f"3.{minor}.0" for minor in minors]
+    readme = (FILE.parents[1] / "README.md").read_text()
+    assert f"Python 3.{oldest} to 3.{newest}" in readme
