@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import rnn_examples
+from tests.sites import CONF
 
 ROOT = Path(__file__).parents[2]
 NO_CACHE = shutil.ignore_patterns("__pycache__")
@@ -123,3 +124,13 @@ def test_a_type_checker_reads_the_modules_that_python_imports():
     found = {name: getattr(rnn_examples, name) for name in rnn_examples.__all__}
     assert seen == {name: layer.__module__ for name, layer in found.items()}
     assert [layer.__name__ for layer in found.values()] == rnn_examples.__all__
+
+
+def test_a_copy_of_the_site_shows_its_own_package(site):
+    """Though the environment has this project installed: its pages would lie."""
+    site.conf(CONF.replace("[ROOT, ", "["))  # as conf.py, which names no package
+    site.write("rnn_examples/__init__.py", "WHOSE = 'of the copy'")
+    site.index("a")
+    site.page("a", "import rnn_examples\nrnn_examples.WHOSE")
+    site.ran()
+    assert "of the copy" in site.published()["a.html"].decode()
