@@ -42,4 +42,11 @@ clean:  ## remove what the build wrote, keep .venv
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
+check-wheels: .venv/.installed  ## find a wheel of every pin for each Python, on Linux and macOS
+	@$(BIN)/python tools/check_wheels.py
+
+test-torch: .venv/.installed  ## run the layers' tests with another torch (TORCH=2.4.1)
+	@$(PYTHON) tools/test_torch.py $(TORCH)
+
+.PHONY: check-wheels test-torch
 .PHONY: help html live serve test test-browser check-honesty lint assets clean distclean

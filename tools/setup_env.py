@@ -17,22 +17,22 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, ".installed")
 PINS = ["requirements.txt", "constraints.txt"]
+OLDEST, NEWEST = (3, 11), (3, 14)  # there are wheels of all pins: make check-wheels
 
 
 def stop(message):
     sys.exit("setup: " + message)
 
 
-def newer_python():
-    """A Python on the PATH that is new enough, the oldest first, or None."""
-    for minor in range(11, 15):
+def python_that_works():
+    """The first on the PATH that the pins have wheels for, or None."""
+    for minor in range(OLDEST[1], NEWEST[1] + 1):
         name = "python3.%d" % minor
-        try:
-            status = subprocess.call(
-                [name, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL
-            )
-        except OSError:
-            continue
+        with open(os.devnull, "w") as null:
+            try:
+                status = subprocess.call([name, "-c", "import ensurepip"], stderr=null)
+            except OSError:
+                continue
         if status == 0:
             return name
     return None
@@ -47,13 +47,13 @@ def fingerprint():
 
 
 def main():
-    if sys.version_info < (3, 11):
-        name = newer_python()
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        here, name = "%d.%d" % sys.version_info[:2], python_that_works()
         what = "Use the one that is here" if name else "Install one, then name it"
         stop(
-            "Python %d.%d is too old; this project needs 3.11 or newer. "
+            "this is Python %s; the pinned packages need 3.%d to 3.%d. "
             "%s: make html PYTHON=%s"
-            % (sys.version_info[0], sys.version_info[1], what, name or "python3.11")
+            % (here, OLDEST[1], NEWEST[1], what, name or "python3.%d" % NEWEST[1])
         )
     try:
         import ensurepip  # noqa: F401

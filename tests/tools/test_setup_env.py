@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,12 +31,14 @@ def run(root, before="", **env):
 
 
 OLD = "sys.version_info = (3, 8, 0, 'final', 0)"
+NEW = "sys.version_info = (3, 15, 0, 'final', 0)"
 
 
-def test_python_too_old(tmp_path):
-    said = run(tmp_path / "p", OLD, PATH=str(tmp_path))
-    assert "Python 3.8 is too old; this project needs 3.11" in said
-    assert "Install one, then name it: make html PYTHON=python3.11" in said
+@pytest.mark.parametrize(("version", "before"), [("3.8", OLD), ("3.15", NEW)])
+def test_python_too_old_or_too_new(tmp_path, version, before):
+    said = run(tmp_path / "p", before, PATH=str(tmp_path))
+    assert f"this is Python {version}; the pinned packages need 3.11 to 3.14." in said
+    assert "Install one, then name it: make html PYTHON=python3.14" in said
 
 
 def test_it_names_the_first_python_that_works(tmp_path):
