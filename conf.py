@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).absolute().parent
-sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_extensions")]
+sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
 
 # Read by matplotlib in the pages: one look, and no random ids in an SVG.
 os.environ["MATPLOTLIBRC"] = str(ROOT / "docs" / "matplotlibrc")

@@ -25,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(1, str(HERE / "docs" / "_extensions"))
 
-from page_inputs import contents  # noqa: E402
+from page_inputs import digests  # noqa: E402
 
 STATE = ["html", "doctrees", "jupyter_execute"]  # belong together, move together
 STAMP = Path("doctrees", "read_and_written")  # digests of a good build
@@ -68,7 +68,7 @@ def what_is_read(root: Path) -> str:
     for folder in filter(os.path.isdir, sys.path):
         infos = Path(folder).glob("*.*-info")  # .dist-info or .egg-info
         lines += sorted(path.name for path in infos)
-    lines += [f"{path} {content}" for path, content in contents(root).items()]
+    lines += [f"{path} {content}" for path, content in digests(root).items()]
     return digest(lines)
 
 

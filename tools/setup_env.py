@@ -23,6 +23,21 @@ def stop(message):
     sys.exit("setup: " + message)
 
 
+def newer_python():
+    """A Python on the PATH that is new enough, the oldest first, or None."""
+    for minor in range(11, 15):
+        name = "python3.%d" % minor
+        try:
+            status = subprocess.call(
+                [name, "-c", "import ensurepip, venv"], stderr=subprocess.DEVNULL
+            )
+        except OSError:
+            continue
+        if status == 0:
+            return name
+    return None
+
+
 def fingerprint():
     digest = hashlib.sha256(sys.version.encode())
     for name in PINS:
@@ -33,9 +48,12 @@ def fingerprint():
 
 def main():
     if sys.version_info < (3, 11):
+        name = newer_python()
+        what = "Use the one that is here" if name else "Install one, then name it"
         stop(
             "Python %d.%d is too old; this project needs 3.11 or newer. "
-            "Name one with: make html PYTHON=python3.12" % sys.version_info[:2]
+            "%s: make html PYTHON=%s"
+            % (sys.version_info[0], sys.version_info[1], what, name or "python3.11")
         )
     try:
         import ensurepip  # noqa: F401
@@ -62,17 +80,18 @@ def main():
     print("setup: installing the pinned packages (minutes the first time)", flush=True)
     pip = [os.path.join(VENV, "bin", "python"), "-m", "pip", "install"]
     pip += ["--quiet", "--disable-pip-version-check"]
-    options = os.environ.get("PIP_ARGS", "").split()
-    # torch first: an extra index given for it must not serve anything else.
+    pip += os.environ.get("PIP_ARGS", "").split()
+    steps = [
+        ["-r", "requirements.txt"],
+        ["--no-deps", "--no-build-isolation", "-e", "."],
+    ]
+    # torch alone and first: its index must not serve anything else.
     torch_index = os.environ.get("TORCH_INDEX")
-    steps = [["-r", "requirements.txt"]]
     if torch_index:
-        steps.insert(0, ["--index-url", torch_index, "torch==2.13.0"])
+        torch = ["torch", "-c", "constraints.txt", "--no-deps"]
+        steps.insert(0, ["--index-url", torch_index] + torch)
     for step in steps:
-        extra = [] if "--index-url" in step else ["-c", "constraints.txt"]
-        result = subprocess.run(
-            pip + options + step + extra, cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
+        result = subprocess.run(pip + step, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         if result.returncode:
             lines = [x for x in result.stderr.splitlines() if "ERROR" in x]
             why = lines[-1] if lines else result.stderr.strip()[-300:]

@@ -45,7 +45,8 @@ def render(tex: str, display: bool = False) -> str:
     }
     call = f"katex.renderToString({json.dumps(tex)}, {json.dumps(options)})"
     try:
-        return context().eval(call)
+        # Through JSON: eval refuses a string that was joined from others.
+        return json.loads(context().eval(f"JSON.stringify({call})"))
     except quickjs.JSException as error:
         message = str(error).split("\n")[0].removeprefix("ParseError: ")
         raise TexError(message) from None

@@ -1,9 +1,10 @@
 """An edit rebuilds the pages that were made from what it changed, and only they.
 
 Each page remembers the content of every file that it was made from: its text,
-what it includes, this site's extensions, and what its cells opened or imported
-(fork_executor notes those). Content, not dates, as it was before the build
-began to read: what is edited in the middle of a build counts as changed.
+what it includes, the site's own extensions, and what an executor notes (the
+files that its cells opened or imported, and the version of a package). Content,
+not dates, as it was before the build began to read: what is edited in the
+middle of a build counts as changed.
 """
 
 from __future__ import annotations
@@ -12,105 +13,151 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-NO_INPUT = {".git", "_build", "__pycache__"}
-NO_INPUT |= {".pytest_cache", ".ruff_cache", ".hypothesis"}
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+NO_INPUT = {
+    ".git",
+    ".hypothesis",
+    ".pytest_cache",
+    ".ruff_cache",
+    "__pycache__",
+    "_build",
+}
 
 
-def digest(path) -> str | None:
+@dataclass
+class Inputs:
+    """What one page was made from; kept with Sphinx's environment."""
+
+    files: dict[str, str | None] = field(default_factory=dict)  # path: digest
+    packages: dict[str, str | None] = field(default_factory=dict)  # name: version
+
+
+def digest_of(path: str | Path) -> str | None:
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:  # it is gone
         return None
 
 
-def is_venv(folder: str) -> bool:
-    return os.path.exists(os.path.join(folder, "pyvenv.cfg"))
-
-
-def contents(root) -> dict[str, str | None]:
+def digests(root: str | Path) -> dict[str, str | None]:
     """The digest of every file of the project, by path."""
     found = {}
     for folder, folders, names in os.walk(root, followlinks=True):  # as Sphinx does
         inner = sorted(set(folders) - NO_INPUT)
         folders[:] = [f for f in inner if not is_venv(os.path.join(folder, f))]
         for path in (os.path.join(folder, name) for name in sorted(names)):
-            found[path] = digest(path)
+            found[path] = digest_of(path)
     return found
 
 
-before: dict[str, str | None] = {}  # contents, as they were when this build began
+@functools.cache
+def is_venv(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, "pyvenv.cfg"))
 
 
-def start(app):
-    for name in ("page_inputs", "page_versions"):
-        if not hasattr(app.env, name):
-            setattr(app.env, name, {})
-    version.cache_clear()
-    before.clear()
-    before.update(contents(app.confdir))
-
-
-def content(path: str) -> str | None:
-    if path not in before:  # outside of the project, or made by a page
-        before[path] = digest(path)
-    return before[path]
-
-
-def record(app, doctree):
-    env = app.env
-    files = {env.doc2path(env.docname)}
-    files |= {app.srcdir / file for file in env.dependencies[env.docname]}
-    files |= set(Path(__file__).parent.glob("*.py"))
-    paths = [os.path.normpath(file) for file in files]
-    env.page_inputs[env.docname] = {
-        os.path.relpath(path, app.srcdir): content(path) for path in paths
-    }
+def is_input(path: str, root: str | Path) -> bool:
+    """Whether ``digests(root)`` would have this file, now or once it is there."""
+    try:
+        folders = Path(path).relative_to(root).parts[:-1]
+    except ValueError:
+        return False
+    if NO_INPUT.intersection(folders):
+        return False
+    parents = Path(path).parents[: len(folders)]
+    return not any(is_venv(str(folder)) for folder in parents)
 
 
 @functools.cache  # looking it up costs milliseconds
-def version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def uses(env, package: str) -> None:
+def uses(env: BuildEnvironment, package: str) -> None:
     """Run this page again when ``package`` changes its version."""
-    versions = env.page_versions.setdefault(env.docname, {})
-    versions[package] = version(package)
+    inputs = env.page_inputs.setdefault(env.docname, Inputs())
+    inputs.packages[package] = version_of(package)
 
 
-def outdated(app, env, added, changed, removed):
-    def differs(file, old):
-        return content(os.path.normpath(os.path.join(app.srcdir, file))) != old
+class Recorder:
+    """One build: what is there now, and what its pages are made from."""
 
-    return [
-        doc
-        for doc in env.found_docs
-        if any(differs(*item) for item in env.page_inputs.get(doc, {}).items())
-        or any(version(p) != v for p, v in env.page_versions.get(doc, {}).items())
-    ]
+    def __init__(self, app: Sphinx) -> None:
+        if not hasattr(app.env, "page_inputs"):
+            app.env.page_inputs = {}
+        version_of.cache_clear()
+        self.app = app
+        self.before = digests(app.confdir)
+        self.code = code_of(app.extensions.values())
+
+    def digest_of(self, path: str) -> str | None:
+        if path not in self.before:  # outside of the project, or made by a page
+            self.before[path] = digest_of(path)
+        return self.before[path]
+
+    def record(self, app: Sphinx, doctree: nodes.document) -> None:
+        env = app.env
+        files = {env.doc2path(env.docname), *self.code}
+        files |= {app.srcdir / file for file in env.dependencies[env.docname]}
+        paths = [os.path.normpath(file) for file in files]
+        inputs = env.page_inputs.setdefault(env.docname, Inputs())
+        inputs.files = {
+            os.path.relpath(path, app.srcdir): self.digest_of(path) for path in paths
+        }
+
+    def outdated(self, app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
+        return [
+            docname
+            for docname in env.found_docs
+            if self.differs(env.page_inputs.get(docname, Inputs()))
+        ]
+
+    def differs(self, inputs: Inputs) -> bool:
+        def now(file: str) -> str | None:
+            return self.digest_of(os.path.normpath(self.app.srcdir / file))
+
+        return any(now(f) != old for f, old in inputs.files.items()) or any(
+            version_of(name) != old for name, old in inputs.packages.items()
+        )
 
 
-def purge(app, env, docname):
+def code_of(extensions: Iterable) -> set[Path]:
+    """The modules beside each extension of the site's own, not an installed one."""
+    files = [getattr(extension.module, "__file__", None) for extension in extensions]
+    folders = {Path(file).parent for file in files if file}
+    own = {f for f in folders if not {"site-packages", "dist-packages"} & set(f.parts)}
+    return {path for folder in own for path in folder.glob("*.py")}
+
+
+def start(app: Sphinx) -> None:
+    recorder = Recorder(app)
+    app.connect("env-get-outdated", recorder.outdated)
+    app.connect("doctree-read", recorder.record)
+
+
+def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
     env.page_inputs.pop(docname, None)
-    env.page_versions.pop(docname, None)
 
 
-def merge(app, env, docnames, other):
+def merge(
+    app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment
+) -> None:
     for name in docnames:
-        for table in ("page_inputs", "page_versions"):
-            if name in getattr(other, table):
-                getattr(env, table)[name] = getattr(other, table)[name]
+        if name in other.page_inputs:
+            env.page_inputs[name] = other.page_inputs[name]
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict:
     app.connect("builder-inited", start)
-    app.connect("env-get-outdated", outdated)
     app.connect("env-purge-doc", purge)
     app.connect("env-merge-info", merge)
-    app.connect("doctree-read", record)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True}
+    return {"version": "2", "env_version": 2, "parallel_read_safe": True}

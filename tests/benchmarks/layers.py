@@ -1,6 +1,6 @@
 """How fast the readable layers are: a table of ratios to torch.nn.
 
-    PYTHONPATH=. .venv/bin/python tests/benchmarks/layers.py [--repeats 5]
+    .venv/bin/python tests/benchmarks/layers.py [--repeats 5]
 
 Forward and backward of one layer in float32 on one thread, least of interleaved
 repeats, as time here / time of torch.nn: below 1 is faster than torch. padded

@@ -28,9 +28,23 @@ def run(root, before="", **env):
     return done.stderr
 
 
+OLD = "sys.version_info = (3, 8, 0, 'final', 0)"
+
+
 def test_python_too_old(tmp_path):
-    said = run(tmp_path / "p", "sys.version_info = (3, 8, 0, 'final', 0)")
+    said = run(tmp_path / "p", OLD, PATH=str(tmp_path))
     assert "Python 3.8 is too old; this project needs 3.11" in said
+    assert "Install one, then name it: make html PYTHON=python3.11" in said
+
+
+def test_it_names_the_first_python_that_works(tmp_path):
+    """python3.11 is there and lacks venv, as on Debian; 3.12 and 3.13 work."""
+    for minor, status in [(11, 1), (12, 0), (13, 0)]:
+        program = tmp_path / f"python3.{minor}"
+        program.write_text(f"#!/bin/sh\nexit {status}\n")
+        program.chmod(0o755)
+    said = run(tmp_path / "p", OLD, PATH=str(tmp_path))
+    assert "Use the one that is here: make html PYTHON=python3.12" in said
 
 
 def test_no_pip_or_venv(tmp_path):
