@@ -12,7 +12,7 @@ import pytest
 from myst_nb.core.config import NbParserConfig
 from sphinx.errors import ConfigError
 
-from tests.conftest import CONF, HEAD
+from tests.sites import CONF, HEAD
 
 CELLS = [
     "import sys\nprint('out')\nprint('err', file=sys.stderr)\n1 + 1",
@@ -202,7 +202,7 @@ def notebook(source, output=None, **metadata):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Files and messages of a site built in forks, and in Jupyter kernels."""
-    from tests.conftest import Site
+    from tests.sites import Site
 
     root = tmp_path_factory.mktemp("options")
     site = Site(root)
