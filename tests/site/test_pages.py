@@ -153,12 +153,6 @@ def test_each_exercise_is_answered_by_a_cell_that_asserts(page):
         assert "hide-cell" in part and re.search(r"^\s*assert", part, re.M), part
 
 
-@pytest.mark.parametrize("page", LESSONS, ids=stem)
-def test_no_line_of_a_cell_is_cut_off(page):
-    for _, source in cells_of(page):
-        assert max(map(len, source.splitlines() or [""])) <= 75, source
-
-
 @pytest.mark.parametrize("page", PAGES, ids=stem)
 def test_no_word_makes_light_of_difficulty(page):
     assert (
