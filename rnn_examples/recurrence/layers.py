@@ -199,13 +199,17 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
         params = [
             weights_of(self, *divmod(row, D)) for row in range(self.num_layers * D)
         ]
-        check_input(self, input, params[0].W_ih)
+        first, *_ = params
+        check_input(self, input, first.W_ih)
         state = None
         if hx is not None:
-            check_hx(self, hx, input, params[0].W_ih)
+            check_hx(self, hx, input, first.W_ih)
             state = (hx,) if isinstance(hx, Tensor) else tuple(hx)  # type: ignore[arg-type]
         output, last = self._layout(input)(input, state, params)
-        return output, last if len(last) > 1 else last[0]
+        if len(last) > 1:
+            return output, last
+        (h_n,) = last
+        return output, h_n
 
     def _layout(self, input: Tensor | PackedSequence) -> Any:
         """The method for this layout: (input, state, params) -> output, last state."""
@@ -251,7 +255,7 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
 
     def _zeros(self, data: Tensor, B: int) -> State:
         """The state that torch starts from when none is given."""
-        rows = self.num_layers * (1 + self.bidirectional)
+        rows = len(self._all_weights)  # K*D
         return tuple(data.new_zeros(rows, B, size) for size in self.state_sizes)
 
     def _stack(

@@ -88,7 +88,8 @@ def sweep(
     outputs: list[Tensor] = []
     for x_t in reversed(steps) if reverse else steps:
         b = x_t.shape[0]
-        old = state if b == state[0].shape[0] else tuple(s[:b] for s in state)
+        h, *_ = state
+        old = state if b == h.shape[0] else tuple(s[:b] for s in state)
         new = step(x_t, old, p)
         if not outputs:
             check_new_state(step, new, old)

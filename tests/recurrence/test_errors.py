@@ -159,7 +159,7 @@ PACKED = {
         "input holds 8 steps, its lengths add up to 12",
     ),
     "batch": (
-        lambda c: c(3, 4, batch_first=True)(packed(x, 5, 3), state(c, 1, 5, 4)),
+        lambda c: c(3, 4, batch_first=True)(packed(x, 5, 1), state(c, 1, 5, 4)),
         f"hx has shape (1, 5, 4); {NEED} (1, 2, 4)",
     ),
 }

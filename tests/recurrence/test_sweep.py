@@ -81,6 +81,17 @@ def test_every_state_ends_in_the_last_and_has_torchs_h(reverse):
     assert_close(state, (h_n[0], c_n[0]))
 
 
+def test_every_state_keeps_what_stands_between_batch_and_features():
+    torch.manual_seed(0)
+    p = weights_of(nn.LSTM(3, 4, **F64))
+    x, h_0, c_0 = torch.randn(5, 2, 6, 3), *torch.randn(2, 2, 6, 4)
+    given = [v.double() for v in (x, h_0, c_0)]
+    hs, cs = every_state(lstm_step, given[0], None, tuple(given[1:]), p)
+    rows = [given[0].flatten(1, 2), *(v.flatten(0, 1) for v in given[1:])]
+    want = every_state(lstm_step, rows[0], None, tuple(rows[1:]), p)
+    assert_close((hs.flatten(1, 2), cs.flatten(1, 2)), want)
+
+
 def test_params_have_four_names_and_a_cells_own():
     W = torch.ones(1, 1)
     p = Params(W, 2 * W, extras={"leak": 3 * W})
