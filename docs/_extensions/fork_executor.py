@@ -87,12 +87,12 @@ def job_of(client: NotebookClientBase) -> Job:
     settings = client.notebook.metadata.get("execution", {})
     allowed = settings.get("allow_errors", client.nb_config.execution_allow_errors)
     cells = []
-    for index, cell in enumerate(client.notebook.cells):
+    for place, cell in enumerate(client.notebook.cells):
         tags = cell.metadata.get("tags", [])
         is_code = cell.cell_type == "code" and cell.source.strip()
         if is_code and "skip-execution" not in tags:
             may_raise = bool(allowed) or "raises-exception" in tags
-            cells.append(Cell(index, cell.source, may_raise))
+            cells.append(Cell(place, cell.source, may_raise))
     in_temp = client.nb_config.execution_in_temp
     return Job(cells, "" if in_temp else str(client.path.parent))
 
@@ -288,7 +288,7 @@ class ForkClient(NotebookClientBase):
 
     def execute(self, job: Job) -> None:
         """Run the cells and store what they answer; raises PageError."""
-        limit, running, ended = time_limit(self), job.cells[0].index, False
+        limit, running, ended = time_limit(self), job.cells[0].place, False
         process = self.take(job)
         try:
             for kind, *content in answers(process, limit):
@@ -302,13 +302,14 @@ class ForkClient(NotebookClientBase):
                     ended = True
                     self.depend_on(*content)
         except TimeoutError:
-            self.store_late(running, process)
-            line = self.place(running) + f": passed its time limit of {limit} s"
+            if not self.nb_config.execution_raise_on_error:
+                self.store_late(running, process)
+            line = self.where(running) + f": passed its time limit of {limit} s"
             raise PageError(line, "CellTimeoutError", line) from None
         finally:
             process.stop()
         if not ended:
-            raise PageError(self.place(running) + ": ended its process")
+            raise PageError(self.where(running) + ": ended its process")
 
     def take(self, job: Job) -> ForkedProcess:
         try:
@@ -320,14 +321,14 @@ class ForkClient(NotebookClientBase):
 
     def store(self, running: int, count: int, outputs: dict[int, list]) -> None:
         self.notebook.cells[running].execution_count = count
-        for index, what in outputs.items():
-            self.notebook.cells[index].outputs = what
+        for place, what in outputs.items():
+            self.notebook.cells[place].outputs = what
 
     def store_late(self, running: int, process: ForkedProcess) -> None:
         """Interrupt a cell, and store what it has put out if it can still say so."""
         process.interrupt()
         with contextlib.suppress(TimeoutError, EOFError):
-            kind, *content = process.receive(1)
+            kind, *content = process.receive(5)  # as long as a kernel is given
             if kind == "done":
                 self.store(running, *content)
 
@@ -337,19 +338,20 @@ class ForkClient(NotebookClientBase):
         log.info("%s", details)
         first = text.strip().splitlines()[0] if text.strip() else ""
         what = f"{name}: {first}".rstrip(": ")
-        place = self.place(running, line)
-        return PageError(f"{place}: {what}", "CellExecutionError", details)
+        where = self.where(running, line)
+        return PageError(f"{where}: {what}", "CellExecutionError", details)
 
     def depend_on(self, files: list[str]) -> None:
         for path in files:
             self.env.note_dependency(path)
 
-    def place(self, index: int, line: int | None = None) -> str:
+    def where(self, place: int, line: int | None = None) -> str:
+        """A cell and its line in words; among the code cells, counted from 1."""
         cells = self.notebook.cells
-        number = sum(c.cell_type == "code" for c in cells[: index + 1])
+        number = sum(c.cell_type == "code" for c in cells[: place + 1])
         where = f"{self.page}, code cell {number}"
         if line:
-            source = cells[index].source.splitlines()
+            source = cells[place].source.splitlines()
             where += f", line {line} of the cell"
             if line <= len(source):
                 where += f" ({source[line - 1].strip()})"

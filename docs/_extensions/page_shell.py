@@ -1,6 +1,6 @@
 """Run a page's cells in IPython and store their outputs as a notebook does.
 
-``new_shell`` makes it once, before the forks; ``run_cells`` runs once in each.
+``new_shell`` runs once, before the forks, and ``run_cells`` once in each.
 The outputs are those that nbclient would store of an ipykernel: a test holds
 the two against each other. No Sphinx here.
 """
@@ -35,29 +35,29 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Cell(NamedTuple):
-    """A code cell: its place in the notebook, and whether it may raise."""
+    """A code cell: its place among the notebook's, and whether it may raise."""
 
-    index: int
+    place: int
     source: str
     may_raise: bool
 
 
 class Outputs:
-    """The outputs of a page's cells, by the cell's place in the notebook."""
+    """The outputs of a page's cells, by the cell's place among the notebook's."""
 
     def __init__(self) -> None:
         self.cells: dict[int, list[dict]] = {}
         self.changed: set[int] = set()  # since they were taken
         self.displays: dict[str, list[tuple[int, dict]]] = {}  # by display_id
 
-    def begin(self, index: int) -> None:
-        self.index, self.clear_first = index, False
-        self.cells[index] = []
-        self.changed.add(index)
+    def begin(self, place: int) -> None:
+        self.place, self.clear_first = place, False
+        self.cells[place] = []
+        self.changed.add(place)
 
     def take(self) -> dict[int, list[dict]]:
         """Those of the cells that changed: this one, and what it updated."""
-        taken = {index: self.cells[index] for index in sorted(self.changed)}
+        taken = {place: self.cells[place] for place in sorted(self.changed)}
         self.changed = set()
         return taken
 
@@ -66,16 +66,16 @@ class Outputs:
         self.clear_first = wait
         if wait:
             return
-        self.cells[self.index].clear()
+        self.cells[self.place].clear()
         for name, shown in self.displays.items():
-            self.displays[name] = [item for item in shown if item[0] != self.index]
+            self.displays[name] = [item for item in shown if item[0] != self.place]
 
     def emit(self, kind: str, display_id: str | None = None, **content: Any) -> None:
         if display_id:
             self.update(display_id, **content)
         if self.clear_first:
             self.clear()
-        outputs = self.cells[self.index]
+        outputs = self.cells[self.place]
         last = outputs[-1] if outputs else {}
         if kind == "stream" and last.get("name") == content["name"]:
             last["text"] += content["text"]
@@ -84,13 +84,13 @@ class Outputs:
         outputs.append(output_from_msg(message))
         if display_id:
             shown = self.displays.setdefault(display_id, [])
-            shown.append((self.index, outputs[-1]))
+            shown.append((self.place, outputs[-1]))
 
     def update(self, display_id: str, data: dict, metadata: dict) -> None:
         """Replace what is shown under this name, in earlier cells too."""
-        for index, output in self.displays.get(display_id, []):
+        for place, output in self.displays.get(display_id, []):
             output["data"], output["metadata"] = data, metadata
-            self.changed.add(index)
+            self.changed.add(place)
 
 
 outputs = Outputs()  # one page a process
@@ -130,7 +130,9 @@ class Stream(io.TextIOBase):
 class Publisher(DisplayPublisher):
     """What ``display`` and ``clear_output`` call."""
 
-    def publish(self, data, metadata=None, *, transient=None, update=False, **_):
+    def publish(
+        self, data, metadata=None, source=None, *, transient=None, update=False, **_
+    ):
         display_id = (transient or {}).get("display_id")
         data, metadata = as_kernel_sends(data), metadata or {}
         if update:
@@ -195,8 +197,8 @@ def run_cells(
 ) -> None:
     """Run the cells in this process, and send what happens:
 
-    - start, index
-    - done, execution count, outputs by index
+    - start, place of the cell
+    - done, execution count, outputs by place
     - failed, line of the cell, name, text, traceback: unless it may raise
     - end, the opened and imported files that ``is_input`` is true of
     """
@@ -208,8 +210,8 @@ def run_cells(
     # As in a kernel: the page is __main__, for pickle and dataclasses.
     sys.modules["__main__"] = shell.user_module
     for cell in cells:
-        send("start", cell.index)
-        outputs.begin(cell.index)
+        send("start", cell.place)
+        outputs.begin(cell.place)
         result = shell.run_cell(cell.source, store_history=True)
         send("done", shell.execution_count - 1, outputs.take())
         error = result.error_before_exec or result.error_in_exec
