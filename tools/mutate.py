@@ -6,9 +6,10 @@
 
 A mutant is a module with one change: a digit of an expected output, an
 operator, a sign, a transposition, an index or another number. It is killed
-when the module's doctests fail or, for a change in the code, when its test
-tests/PART/test_NAME.py fails. A changed expected output must be killed by the
-doctest alone. Mutants that compute the same as the original stand, with the
+when the module's doctests fail or, for a change in the code, when one of the
+tests fails that its docstring names under Test: (without such a line,
+tests/PART/test_NAME.py). A changed expected output must be killed by the doctest
+alone. Mutants that compute the same as the original stand, with the
 reason, in tests/equivalent_mutants.toml.
 """
 
@@ -270,9 +271,16 @@ def survives(root: Path, path: Path, source: bytes, doctest_alone: bool) -> bool
                 return False
     if doctest_alone:
         return True
-    test = root / "tests" / path.parent.name / f"test_{path.stem}.py"
+    tests = [str(root / test) for test in tests_of(root, path)]
     quiet = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={root}"]
-    return pytest.main([str(test), "-c", str(root / "pyproject.toml"), *quiet]) == 0
+    return pytest.main([*tests, "-c", str(root / "pyproject.toml"), *quiet]) == 0
+
+
+def tests_of(root: Path, path: Path) -> list[str]:
+    """The tests that a module's docstring names, or the one of its own name."""
+    line = re.search(r"^Tests?: (.*(?:\n +.*)*)", path.read_text(), re.M)
+    named = re.findall(r"tests/[\w/]+\.py", line[1]) if line else []
+    return named or [f"tests/{path.parent.name}/test_{path.stem}.py"]
 
 
 def start(root: Path, path: Path, source: bytes, doctest_alone: bool) -> int:

@@ -133,8 +133,8 @@ def sweep_backward(
             new, [x_t, *old, *weights], pull, materialize_grads=True
         )
         d_state = grads[: len(state)]
-        for total, grad in zip(d_weights, grads[len(state) :], strict=True):
-            total += grad
+        for d_weight, grad in zip(d_weights, grads[len(state) :], strict=True):
+            d_weight.add_(grad)
     return dx, tuple(d_state), d_weights
 
 

@@ -40,7 +40,6 @@ import warnings
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -60,12 +59,12 @@ def check_options(layer: "Recurrent[Any]") -> None:
     for name in ("bias", "batch_first"):
         if not isinstance(getattr(layer, name), bool):
             raise TypeError(f"{name} is {getattr(layer, name)!r}; need True or False")
-    if layer.bidirectional not in (False, True):  # torch takes 1 as well
+    if layer.bidirectional not in (0, 1):  # torch's constructor takes 1 as well
         raise TypeError(f"bidirectional is {layer.bidirectional!r}; need True or False")
     P = layer.proj_size
     if P and not layer.can_project:
         raise ValueError(f"proj_size is {P}; {type(layer).__name__} has no projection")
-    if P >= layer.hidden_size:
+    if layer.hidden_size <= P:
         raise ValueError(f"proj_size is {P}; need less than H = {layer.hidden_size}")
     check_dropout(layer)
 

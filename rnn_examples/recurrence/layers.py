@@ -5,7 +5,8 @@
 Shapes: input (T, B, I), or (B, T, I) with batch_first, or (T, I) for one
         sequence, or packed; hx and h_n (K*D, B, H), for one sequence (K*D, H)
 Pages:  docs/recurrence/layers.md, docs/recurrence/drop_in.md
-Tests:  tests/recurrence/test_layers.py, tests/recurrence/test_drop_in.py
+Tests:  tests/recurrence/test_layers.py, tests/recurrence/test_drop_in.py,
+        tests/recurrence/test_other_programs.py, tests/recurrence/test_seam.py
 Source: Schuster and Paliwal (1997), doi:10.1109/78.650093, for two directions;
         options, names and order as in torch/nn/modules/rnn.py of torch 2.13
 

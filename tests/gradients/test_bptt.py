@@ -87,7 +87,7 @@ def test_jacobian_equals_torch(sizes):
 
 
 def test_the_jacobian_over_no_step_is_the_identity():
-    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    rnn, *_, pull = case(5, 2, 3, 4)
     eye = torch.eye(4, dtype=torch.float64).expand(2, 4, 4)
     assert_close(state_jacobian(pull[:0], params_of(rnn)), eye)
 

@@ -32,7 +32,7 @@ def case(T, B, I, H):
 
 def gradients(outputs, leaves, pull):
     """Of each leaf; zero where no path leads to it."""
-    keep = dict(retain_graph=True, allow_unused=True, materialize_grads=True)
+    keep = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
     return torch.autograd.grad(outputs, leaves, pull, **keep)
 
 

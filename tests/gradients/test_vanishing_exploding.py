@@ -104,7 +104,7 @@ def test_scaled_orthogonal_equals_torch(H, gain):
 @pytest.mark.parametrize("max_norm", [1e-3, 0.5, 1, 2.5, 100])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_clip_by_norm_equals_torch(sizes, max_norm):
-    rnn, x, h_0 = case(*sizes)
+    rnn, *_ = case(*sizes)
     weights = list(rnn.parameters())
     for w in weights:
         w.grad = torch.randn_like(w)

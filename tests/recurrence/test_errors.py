@@ -198,9 +198,11 @@ KINDS = {
     "None, unbatched": (
         lambda c: c(3, 4)(x[:, 0], (None, None)),
         ATTRIBUTE,
-        ["hx is a tuple; need a Tensor (K*D, H)"]
-        + ["hx[0] is a NoneType; need a Tensor (K*D, H)"]
-        + ["hx is a tuple; need a Tensor (K*D, H)"],
+        [
+            "hx is a tuple; need a Tensor (K*D, H)",
+            "hx[0] is a NoneType; need a Tensor (K*D, H)",
+            "hx is a tuple; need a Tensor (K*D, H)",
+        ],
     ),
 }
 
@@ -415,7 +417,7 @@ def test_the_headings_of_the_page_are_what_torch_says():
     calls = [call for call, *_ in (TENSORS | KINDS).values()]
     calls += [lambda c: packed(x, 2, 5)]
     said = [str(raised(call, nn.GRU)) for call in calls]
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="dropout option") as caught:
         nn.GRU(3, 4, dropout=0.5)
     said.append(str(caught[0].message))
     assert len(titles) == 7

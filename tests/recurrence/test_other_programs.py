@@ -237,7 +237,7 @@ def test_what_does_not_work_is_what_the_page_says(cls):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in torch, and still in use
         with pytest.raises(
-            Exception, match="[Nn]ot support|Unknown type|Expression of"
+            Exception, match=r"[Nn]ot support|Unknown type|Expression of"
         ):
             torch.jit.script(layer)
         traced = torch.jit.trace(layer, (x,))
@@ -320,7 +320,7 @@ def test_a_parameter_that_a_cell_does_not_have_is_named():
         def step(self, x_t, state, p):
             return (state[0] * p.leek,)
 
-    with pytest.raises(AttributeError, match="^p has no leek; it has W_ih, W_hh, b_ih"):
+    with pytest.raises(AttributeError, match=r"^p has no leek; it has W_ih, W_hh"):
         Cell(3, 4)(torch.zeros(5, 2, 3))
 
 

@@ -70,7 +70,7 @@ def test_step_equals_cell_and_linear(sizes):
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_as_elman_has_the_same_outputs_in_torchs_rnn(sizes):
     _, head, p, x, _, _ = case(*sizes)
-    T, B, I, H, O = sizes
+    _, B, I, H, _ = sizes
     rnn = nn.RNN(I, H, dtype=torch.float64)
     for mine, weight in zip(rnn.parameters(), as_elman(p), strict=True):
         mine.data = weight.detach()

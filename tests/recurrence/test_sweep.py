@@ -86,7 +86,7 @@ def test_params_have_four_names_and_a_cells_own():
     p = Params(W, 2 * W, extras={"leak": 3 * W})
     assert (p.W_ih, p.W_hh, p.leak) == (W, 2 * W, 3 * W)
     assert p.b_ih is p.b_hh is None
-    message = "^p has no leek; it has W_ih, W_hh, b_ih, b_hh, leak$"
+    message = r"^p has no leek; it has W_ih, W_hh, b_ih, b_hh, leak$"
     with pytest.raises(AttributeError, match=message):
         _ = p.leek
     with pytest.raises(AttributeError, match="cannot assign to field 'W_ih'"):
@@ -118,7 +118,7 @@ def test_a_step_that_returns_no_state_is_named(new, error, message):
 
 def test_two_tensors_are_not_asked_for_a_comma():
     zero = torch.zeros(1, 1)
-    with pytest.raises(TypeError, match="need a tuple of 2 Tensors, h first$"):
+    with pytest.raises(TypeError, match=r"need a tuple of 2 Tensors, h first$"):
         check_new_state(leak, zero, (zero, zero))
 
 

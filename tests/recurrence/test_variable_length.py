@@ -42,7 +42,7 @@ SIZES = [  # lengths, I, H
 def batch(lengths, *features):
     """Random sequences of these lengths, each a leaf."""
     torch.manual_seed(sum(lengths) + 10 * sum(features))
-    options = dict(dtype=torch.float64, requires_grad=True)
+    options = {"dtype": torch.float64, "requires_grad": True}
     return [torch.randn(n, *features, **options) for n in lengths]
 
 
@@ -59,7 +59,7 @@ def layer_and_step(kind, I, H):
 
 def state_for(kind, B, H):
     """Random h, or h and c, (B, H) each."""
-    options = dict(dtype=torch.float64, requires_grad=True)
+    options = {"dtype": torch.float64, "requires_grad": True}
     return tuple(torch.randn(B, H, **options) for _ in range(1 + (kind == "LSTM")))
 
 
@@ -194,7 +194,7 @@ def test_pad_names_what_is_wrong(sequences, message):
 
 
 def test_pad_does_not_cut_floats_to_whole_numbers():
-    with pytest.raises(ValueError, match="features .*int64.*; need one kind"):
+    with pytest.raises(ValueError, match=r"features .*int64.*; need one kind"):
         pad([torch.ones(2, dtype=torch.int64), torch.full((3,), 0.5)])
 
 

@@ -133,13 +133,6 @@ def test_what_is_computed_or_defined_may_stand(text):
 # ------------------------------------------------------------- the house style
 
 
-def cells_of(page: Path) -> list[str]:
-    """The source of each code cell that the page writes itself."""
-    found = re.findall(r"^```\{code-cell\}\n(.*?)^```$", page.read_text(), re.M | re.S)
-    options = re.compile(r"---\n.*?\n---\n|(?::[^\n]*\n)*", re.S)
-    return [body[options.match(body).end() :] for body in found]
-
-
 @pytest.mark.parametrize("page", LESSONS, ids=stem)
 def test_a_page_has_its_sections(page):
     titles = re.findall(r"^## (.*)$", page.read_text(), re.M)
@@ -158,12 +151,6 @@ def test_each_exercise_is_answered_by_a_cell_that_asserts(page):
     assert 1 <= len(parts) <= 3
     for part in parts:
         assert "hide-cell" in part and re.search(r"^\s*assert", part, re.M), part
-
-
-@pytest.mark.parametrize("page", LESSONS, ids=stem)
-def test_no_line_of_a_cell_is_cut_off(page):
-    for source in cells_of(page):
-        assert max(map(len, source.splitlines() or [""])) <= 75, source
 
 
 @pytest.mark.parametrize("page", PAGES, ids=stem)

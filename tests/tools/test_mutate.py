@@ -153,3 +153,14 @@ def test_a_mutant_that_never_ends_is_killed(project):
     code += "mutate.LIMIT = 3; mutate.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "n = n + 1" not in done.stdout and "killed" in done.stdout
+
+
+def test_a_module_is_held_by_the_tests_that_it_names(tmp_path):
+    path = tmp_path / "rnn_examples" / "part" / "half.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        '"""Halve.\n\nTests:  tests/a/test_b.py,\n        tests/a/test_c.py\n"""'
+    )
+    assert mutate.tests_of(tmp_path, path) == ["tests/a/test_b.py", "tests/a/test_c.py"]
+    path.write_text('"""Halve."""')
+    assert mutate.tests_of(tmp_path, path) == ["tests/part/test_half.py"]
