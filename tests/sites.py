@@ -28,7 +28,8 @@ class Site:
     """A project folder with conf.py and docs/; build it and look at it."""
 
     def __init__(self, root: Path):
-        self.root, self.html = root, root / "docs" / "_build" / "html"
+        self.root = root
+        self.html = root / "docs" / "_build" / "html"
         self.conf(CONF)
 
     def write(self, name: str, text: str) -> None:

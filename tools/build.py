@@ -154,7 +154,8 @@ def build(root: Path, say=print, warm: bool = False) -> None:
 
     With ``warm``, at least one page is built, the one that was edited last.
     """
-    folder, start = root / "docs" / "_build", time.perf_counter()
+    folder = root / "docs" / "_build"
+    start = time.perf_counter()
     try:
         with lock(folder):
             read, stamp = what_is_read(root), folder / STAMP
@@ -274,7 +275,8 @@ def live(root: Path, port: int) -> None:
     html.mkdir(parents=True, exist_ok=True)
     watched = [root / "docs", root / "rnn_examples", root / "conf.py"]
     ignored = IgnoreFilter([root / "docs" / "_build"], [r"__pycache__", r"[~#]$"])
-    host, on_edit = f"127.0.0.1:{port}", partial(rebuild, root)
+    host = f"127.0.0.1:{port}"
+    on_edit = partial(rebuild, root)
     app = _create_app([p for p in watched if p.exists()], ignored, on_edit, html, host)
     say(f"serving http://{host}, an edit reloads it; stop with Ctrl+C")
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")

@@ -67,7 +67,9 @@ class Step:
     """A step that has been started; output: a file, or None for the terminal."""
 
     def __init__(self, root: Path, commands: list[list[str]], output=None):
-        self.root, self.rest, self.output = root, list(commands), output
+        self.root = root
+        self.rest = list(commands)
+        self.output = output
         self.begun = time.monotonic()
         self.start_next()
 

@@ -99,7 +99,8 @@ class Finder(ast.NodeVisitor):
     """Collect the mutants of one module."""
 
     def __init__(self, path: Path):
-        self.path, self.text = path, path.read_bytes()
+        self.path = path
+        self.text = path.read_bytes()
         self.starts = [0]
         for line in self.text.splitlines(keepends=True):
             self.starts.append(self.starts[-1] + len(line))
@@ -163,7 +164,8 @@ class Finder(ast.NodeVisitor):
 
     def visit_Subscript(self, node):
         self.visit(node.value)
-        before, self.inside_index = self.inside_index, True
+        before = self.inside_index
+        self.inside_index = True
         self.visit(node.slice)
         self.inside_index = before
 
@@ -330,7 +332,8 @@ class Report:
     """What came of each mutant: a line for a module, then the complaints."""
 
     def __init__(self, root: Path, mutants: list[Mutant], known: dict):
-        self.root, self.known = root, known
+        self.root = root
+        self.known = known
         self.total = Counter(m.path for m in mutants)
         self.open = Counter(self.total)
         self.killed: Counter[Path] = Counter()
@@ -375,7 +378,7 @@ def share_imports(modules: list[Path]) -> None:
     """Import here, once, what every child would import."""
     import pytest  # noqa: F401
 
-    os.environ["OMP_NUM_THREADS"] = os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if any(b"torch" in path.read_bytes() for path in modules):
         import torch
 

@@ -77,7 +77,8 @@ def main() -> None:
     known = tomllib.loads(ASSETS.read_text())
     text = "# Written by tools/update_assets.py; edit a version and run it again.\n"
     for package, copies in COPIES.items():
-        version, files = known[package]["version"], []
+        version = known[package]["version"]
+        files = []
         print(f"assets: {package} {version}", flush=True)
         with tempfile.TemporaryDirectory() as tmp:
             source = pack(package, version, Path(tmp))

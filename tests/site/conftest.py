@@ -42,7 +42,8 @@ def html_elsewhere(tmp_path_factory):
     for folder in ("docs", "rnn_examples"):
         shutil.copytree(ROOT / folder, root / folder, ignore=skip)
     shutil.copy(ROOT / "conf.py", root)
-    docs, out = root / "docs", root / "docs" / "_build"
+    docs = root / "docs"
+    out = docs / "_build"
     sphinx = ["-m", "sphinx", "-q", "-W", "-c", root, "-d", out / "doctrees"]
     # The copy's own modules, where Python would take the installed ones.
     env = {"PYTHONPATH": str(root), "PYTHONHASHSEED": "random"}

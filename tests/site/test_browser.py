@@ -67,7 +67,8 @@ def visitor(browser):
             viewport={"width": width, "height": height}, color_scheme=scheme, **options
         )
         page = context.new_page()
-        page.requests, page.said = [], []
+        page.requests = []
+        page.said = []
         page.on("request", lambda r: page.requests.append(r.url))
         page.on("requestfailed", lambda r: page.said.append(f"failed: {r.url}"))
         page.on("response", lambda r: r.status < 400 or page.said.append(r.url))
@@ -108,7 +109,8 @@ FIRST = {"desktop": "light", "phone": "dark"}
 def opened(request, visitor, server):
     name, size = request.param
     page = visitor(size, FIRST[size])
-    page.name, page.size = name, size
+    page.name = name
+    page.size = size
     yield show(page, server + name)
     page.context.close()
 

@@ -122,7 +122,8 @@ def test_a_published_file_that_is_lost_comes_back(good, lost):
 
 def test_an_edit_while_a_build_runs_is_seen_by_the_next(site):
     site.index("a")
-    runs, edited = site.root / "docs" / "_build" / "runs", site.root / "edited"
+    runs = site.root / "docs" / "_build" / "runs"
+    edited = site.root / "edited"
     wait = "from pathlib import Path\n"
     wait += f"Path({str(runs)!r}).touch()\n"
     wait += f"while not Path({str(edited)!r}).exists(): pass\n"

@@ -68,6 +68,6 @@ def test_the_pythons_of_the_set_up_are_those_that_are_looked_at(tool):
     text = (FILE.parent / "setup_env.py").read_text()
     (oldest, newest) = re.search(r"= \(3, (\d+)\), \(3, (\d+)\)", text).groups()
     minors = range(int(oldest), int(newest) + 1)
-    assert tool.PYTHONS == [f"3.{minor}.0" for minor in minors]
+    assert [f"3.{minor}.0" for minor in minors] == tool.PYTHONS
     readme = (FILE.parents[1] / "README.md").read_text()
     assert f"Python 3.{oldest} to 3.{newest}" in readme

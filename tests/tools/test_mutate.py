@@ -123,7 +123,8 @@ reason = "for the test"
 
 
 def test_a_listed_survivor_passes_and_a_stale_or_killed_entry_does_not(project):
-    before, after = "if a < 0 and b < 0:", "if a < 0 and b <= 0:"
+    before = "if a < 0 and b < 0:"
+    after = "if a < 0 and b <= 0:"
     entry = ENTRY.format(before, after)
     weak = STRONG.replace("and half(-1, 0) == -0.5", "")
     assert "and b <= 0" in check(project(weak)).stdout
