@@ -19,19 +19,33 @@ serve: html  ## serve the built site
 	@echo "serve: http://127.0.0.1:$(PORT), stop with Ctrl+C"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 -d docs/_build/html $(PORT)
 
+# tools/check.py holds what each of these runs.
+check: .venv/.installed  ## all that CI runs: html, lint, tests, 60 mutants, browser
+	@CHROMIUM=$(CHROMIUM) $(BIN)/python tools/check.py
+
 test: .venv/.installed  ## run every test that needs no browser
-	@$(BIN)/pytest
+	@$(BIN)/python tools/check.py test
 
-test-browser: html  ## look at the built site in Chromium (CHROMIUM=path if not found)
-	@CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/site/test_browser.py
-
-check-honesty: .venv/.installed  ## break every module on purpose, see it noticed (SAMPLE=40)
-	@$(BIN)/python tools/check_honesty.py $(if $(SAMPLE),--sample $(SAMPLE))
+test-browser: .venv/.installed  ## look at the site in Chromium (CHROMIUM=path if not found)
+	@CHROMIUM=$(CHROMIUM) $(BIN)/python tools/check.py test-browser
 
 lint: .venv/.installed  ## ruff and codespell
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@git ls-files -z | xargs -0 $(BIN)/codespell
+	@$(BIN)/python tools/check.py lint
+
+types: .venv/.installed  ## mypy, strict, on rnn_examples
+	@$(BIN)/python tools/check.py types
+
+# Minutes more than a check takes: for once a week, or the module at hand.
+mutants: .venv/.installed  ## break modules on purpose, see it noticed (MODULE=path SAMPLE=40)
+	@$(BIN)/python tools/mutate.py $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE))
+
+check-wheels: .venv/.installed  ## find a wheel of every pin for each Python, on Linux and macOS
+	@$(BIN)/python tools/check_wheels.py
+
+test-torch: .venv/.installed  ## run the layers' tests with another torch (TORCH=2.4.1)
+	@$(BIN)/python tools/other_torch.py $(TORCH)
+
+weekly: mutants check-wheels  ## what takes minutes more than make check
 
 assets: .venv/.installed  ## fetch the third-party files of docs/_vendor/ASSETS.toml anew
 	@$(BIN)/python tools/update_assets.py
@@ -42,11 +56,4 @@ clean:  ## remove what the build wrote, keep .venv
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
-check-wheels: .venv/.installed  ## find a wheel of every pin for each Python, on Linux and macOS
-	@$(BIN)/python tools/check_wheels.py
-
-test-torch: .venv/.installed  ## run the layers' tests with another torch (TORCH=2.4.1)
-	@$(BIN)/python tools/other_torch.py $(TORCH)
-
-.PHONY: check-wheels test-torch
-.PHONY: help html live serve test test-browser check-honesty lint assets clean distclean
+.PHONY: help html live serve check test test-browser lint types mutants weekly check-wheels test-torch assets clean distclean

@@ -2,13 +2,13 @@
 
 import os
 import sys
+from pathlib import Path
 
-ROOT = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(ROOT, "docs", "_extensions"))
-
+ROOT = Path(__file__).absolute().parent
+sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
 
 # Read by matplotlib in the pages: one look, and no random ids in an SVG.
-os.environ["MATPLOTLIBRC"] = os.path.join(ROOT, "docs", "matplotlibrc")
+os.environ["MATPLOTLIBRC"] = str(ROOT / "docs" / "matplotlibrc")
 
 # The pages' tensors are small: a second thread would only wait for the first,
 # and on a busy machine it waits long. One thread also adds in one order.

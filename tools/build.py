@@ -43,7 +43,7 @@ class BuildError(Exception):
 def lock(build: Path):
     """Hold the tree; two builds at once would copy each other's half."""
     build.mkdir(parents=True, exist_ok=True)
-    with open(build / ".lock", "a+") as f:
+    with (build / ".lock").open("a+") as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -66,8 +66,8 @@ def what_is_read(root: Path) -> str:
     """Python, each package's version, every file of the project by content."""
     lines = [sys.version]
     for folder in filter(os.path.isdir, sys.path):
-        names = os.listdir(folder)
-        lines += sorted(n for n in names if n.endswith((".dist-info", ".egg-info")))
+        infos = Path(folder).glob("*.*-info")  # .dist-info or .egg-info
+        lines += sorted(path.name for path in infos)
     lines += [f"{path} {content}" for path, content in digests(root).items()]
     return digest(lines)
 

@@ -24,18 +24,18 @@ import importlib
 import inspect
 import os
 import platform
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import myst_nb.core.execute as stock
 import myst_nb.sphinx_ as stock_parser
 import page_inputs
+from fork_server import ForkedProcess, ForkServer, ServerEnded
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.execute import NotebookClientBase, NotebookClientDirect
@@ -47,9 +47,6 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ConfigError, SphinxError
 from sphinx.util import logging
-
-if TYPE_CHECKING:
-    from fork_server import ForkedProcess
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +123,8 @@ def is_this_python(kernel: str) -> bool:
     except NoSuchKernel:
         return False
     version = "{}.{}".format(*sys.version_info)  # as jupyter_client reads names
-    ours = ["python", "python3", f"python{version}", sys.executable]
-    return spec.language.lower() == "python" and spec.argv[0] in ours
+    ours = [["python"], ["python3"], [f"python{version}"], [sys.executable]]
+    return spec.language.lower() == "python" and spec.argv[:1] in ours
 
 
 # ------------------------------------------------------------------- one build
@@ -137,11 +134,9 @@ class Runner:
     """The pages of one build: the one that Sphinx reads, and those that come."""
 
     def __init__(self, app: Sphinx, docnames: list[str]) -> None:
-        from fork_server import ForkServer  # which needs a system that can fork
-
         self.app, self.queue = app, list(docnames)
         self.ahead: dict[str, ForkedProcess] = {}
-        self.temporary = tempfile.mkdtemp(prefix="pages-")
+        self.temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.server = ForkServer(self.warm, self.work)
         stock_parser.create_client = self.create_client
 
@@ -150,13 +145,13 @@ class Runner:
         for process in self.ahead.values():
             process.stop()
         self.server.stop()
-        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.cleanup()
 
     def create_client(self, notebook, source, nb_config, logger, *args, **kwargs):
         client = stock.create_client(
             notebook, source, nb_config, logger, *args, **kwargs
         )
-        if runs_in_forks(client):
+        if runs_in_forks(client) and not kwargs.get("kernel_manager_class"):
             return ForkClient(self, notebook, client.path, nb_config, logger)
         return client
 
@@ -176,9 +171,9 @@ class Runner:
             with contextlib.suppress(Exception):  # Sphinx will meet and report it
                 job = self.job_ahead(docname)
             send("job", job)
-        if job:
+        if job and job.cells:
             root = str(self.app.confdir)
-            os.chdir(job.folder or tempfile.mkdtemp(dir=self.temporary))
+            os.chdir(job.folder or tempfile.mkdtemp(dir=self.temporary.name))
             is_input = partial(page_inputs.is_input, root=root)
             run_cells(shell, job.cells, send, root, is_input)
 
@@ -280,6 +275,7 @@ class ForkClient(NotebookClientBase):
             if self.nb_config.execution_show_tb:
                 message += f"\n{error.details}"
             self.logger.warning(message, subtype="exec")
+            self.env.note_reread()  # else the next build would say nothing of it
         self.exec_metadata = {
             "mtime": time.time(),
             "runtime": runtime,
@@ -315,8 +311,6 @@ class ForkClient(NotebookClientBase):
             raise PageError(self.place(running) + ": ended its process")
 
     def take(self, job: Job) -> ForkedProcess:
-        from fork_server import ServerEnded
-
         try:
             return self.runner.take(self.env.docname, job)
         except ServerEnded:

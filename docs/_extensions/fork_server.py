@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import gc
 import os
 import signal
@@ -25,6 +24,9 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
+
+with contextlib.suppress(ImportError):  # Windows, which has no fork either
+    import fcntl
 
 
 class ServerEnded(Exception):

@@ -2,6 +2,9 @@
 
 A formula becomes HTML for the eye and MathML for a screen reader. TeX that
 KaTeX does not know is a warning at its line, which fails the build.
+
+``katex_script`` is the path of katex.min.js, ``katex_css`` the style sheet's name
+in a folder of ``html_static_path``; both come with KaTeX.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
 log = logging.getLogger(__name__)
-KATEX = Path(__file__).parents[1] / "_vendor" / "katex.min.js"
+SCRIPT = str(Path(__file__).parents[1] / "_vendor" / "katex.min.js")
 
 
 class TexError(ValueError):
@@ -24,14 +27,14 @@ class TexError(ValueError):
 
 
 @functools.cache
-def context():
+def context(script: str) -> quickjs.Context:
     js = quickjs.Context()
-    js.eval(KATEX.read_text(encoding="utf-8"))
+    js.eval(Path(script).read_text(encoding="utf-8"))
     return js
 
 
 @functools.cache
-def render(tex: str, display: bool = False) -> str:
+def render(tex: str, display: bool = False, script: str = SCRIPT) -> str:
     """HTML and MathML of one formula.
 
     Raises TexError for TeX that KaTeX cannot read, also where it would only
@@ -46,7 +49,7 @@ def render(tex: str, display: bool = False) -> str:
     call = f"katex.renderToString({json.dumps(tex)}, {json.dumps(options)})"
     try:
         # Through JSON: eval refuses a string that was joined from others.
-        return json.loads(context().eval(f"JSON.stringify({call})"))
+        return json.loads(context(script).eval(f"JSON.stringify({call})"))
     except quickjs.JSException as error:
         message = str(error).split("\n")[0].removeprefix("ParseError: ")
         raise TexError(message) from None
@@ -54,7 +57,7 @@ def render(tex: str, display: bool = False) -> str:
 
 def html_of(translator, node, display):
     try:
-        return render(node.astext().strip(), display)
+        return render(node.astext().strip(), display, translator.config.katex_script)
     except TexError as error:
         log.warning("%s", error, location=node, type="katex")
         return translator.encode(node.astext())
@@ -80,7 +83,7 @@ def visit_block(self, node):
 
 def add_css(app, pagename, templatename, context, doctree):
     if doctree is not None and any(doctree.findall(is_math)):
-        app.add_css_file("vendor/katex/katex.min.css")
+        app.add_css_file(app.config.katex_css)
 
 
 def is_math(node):
@@ -88,6 +91,8 @@ def is_math(node):
 
 
 def setup(app):
+    app.add_config_value("katex_script", SCRIPT, "env", str)
+    app.add_config_value("katex_css", "vendor/katex/katex.min.css", "html", str)
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_block, None))
     app.connect("html-page-context", add_css)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -63,7 +63,7 @@ def is_venv(folder: str) -> bool:
 
 
 def is_input(path: str, root: str | Path) -> bool:
-    """Whether ``digests(root)`` would have this file, now or once it is there."""
+    """Whether ``digests(root)`` has this file; no ``<ipython-input-1>`` is one."""
     try:
         folders = Path(path).relative_to(root).parts[:-1]
     except ValueError:
@@ -71,7 +71,7 @@ def is_input(path: str, root: str | Path) -> bool:
     if NO_INPUT.intersection(folders):
         return False
     parents = Path(path).parents[: len(folders)]
-    return not any(is_venv(str(folder)) for folder in parents)
+    return os.path.isfile(path) and not any(is_venv(str(f)) for f in parents)
 
 
 @functools.cache  # looking it up costs milliseconds

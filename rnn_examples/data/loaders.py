@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 def rows_of(name: str) -> list[list[str]]:
     """The rows of a csv file of this folder, without its header."""
-    with open(HERE / name, newline="") as f:
+    with (HERE / name).open(newline="") as f:
         return list(csv.reader(f))[1:]
 
 

@@ -41,12 +41,15 @@ With peepholes of 0 the peephole LSTM is torch's, in any layers and directions:
 >>> torch.testing.assert_close(ours(x), theirs(x))
 """
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear
 
 from rnn_examples.gates.lstm import LSTM
 from rnn_examples.recurrence.layers import Recurrent
+from rnn_examples.recurrence.sweep import Params, State
 
 
 class LayerNormLSTM(LSTM):
@@ -54,24 +57,26 @@ class LayerNormLSTM(LSTM):
 
     can_project = False
 
-    def shapes(self, inputs):
+    def extras(self) -> dict[str, tuple[int, ...]]:
         H = self.hidden_size
-        gains = {"g_ih": (4 * H,), "g_hh": (4 * H,), "g_c": (H,), "b_c": (H,)}
-        return super().shapes(inputs) | gains
+        shift = {"b_c": (H,)} if self.bias else {}
+        return {"g_ih": (4 * H,), "g_hh": (4 * H,), "g_c": (H,), **shift}
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         super().reset_parameters()
         for name, value in self.named_parameters():
             if name.startswith("g_"):
                 nn.init.ones_(value)  # b_c and the biases stay as drawn
 
-    def step(self, x_t, state, p):
+    def step(self, x_t: Tensor, state: State, p: Params) -> State:
         h, c = state
         share = layer_norm(x_t @ p.W_ih.T, p.g_ih.shape, p.g_ih, p.b_ih)
         memory = layer_norm(h @ p.W_hh.T, p.g_hh.shape, p.g_hh, p.b_hh)
-        i, f, g, o = (share + memory).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * layer_norm(c, p.g_c.shape, p.g_c, p.b_c).tanh(), c
+        a_i, a_f, a_g, a_o = (share + memory).chunk(4, dim=-1)
+        i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
+        c = f * c + i * g
+        h = o * layer_norm(c, p.g_c.shape, p.g_c, p.extras.get("b_c")).tanh()
+        return h, c
 
 
 class PeepholeLSTM(LSTM):
@@ -79,62 +84,78 @@ class PeepholeLSTM(LSTM):
 
     can_project = False
 
-    def shapes(self, inputs):
+    def extras(self) -> dict[str, tuple[int, ...]]:
         H = self.hidden_size
-        return super().shapes(inputs) | {"p_i": (H,), "p_f": (H,), "p_o": (H,)}
+        return {"p_i": (H,), "p_f": (H,), "p_o": (H,)}
 
-    def step(self, x_t, state, p):
+    def step(self, x_t: Tensor, state: State, p: Params) -> State:
         h, c = state
         a = linear(x_t, p.W_ih, p.b_ih) + linear(h, p.W_hh, p.b_hh)
-        i, f, g, o = a.chunk(4, dim=-1)
-        i, f = (i + p.p_i * c).sigmoid(), (f + p.p_f * c).sigmoid()
-        c = f * c + i * g.tanh()
-        return (o + p.p_o * c).sigmoid() * c.tanh(), c
+        a_i, a_f, a_g, a_o = a.chunk(4, dim=-1)
+        i, f = (a_i + p.p_i * c).sigmoid(), (a_f + p.p_f * c).sigmoid()
+        c = f * c + i * a_g.tanh()
+        o = (a_o + p.p_o * c).sigmoid()
+        h = o * c.tanh()
+        return h, c
 
 
 class VariationalLSTM(LSTM):
     """LSTM that drops the same units of h at every step of a sequence."""
 
-    def __init__(self, *args, recurrent_dropout=0.0, **kwargs):
+    def __init__(
+        self, *args: Any, recurrent_dropout: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.recurrent_dropout = nn.Dropout(recurrent_dropout)
 
-    def begin(self, state):
-        return *state, self.recurrent_dropout(torch.ones_like(state[0]))
+    def begin(self, state: State) -> State:
+        h, c = super().begin(state)
+        return h, c, self.recurrent_dropout(torch.ones_like(h))
 
-    def step(self, x_t, state, p):
+    def step(self, x_t: Tensor, state: State, p: Params) -> State:
         h, c, keep = state
-        return *super().step(x_t, (h * keep, c), p), keep
+        h, c = super().step(x_t, (h * keep, c), p)
+        return h, c, keep
 
 
 class ZoneoutLSTM(LSTM):
     """LSTM whose units keep old values at random; in eval mode on average."""
 
-    def __init__(self, *args, zoneout_h=0.0, zoneout_c=0.0, **kwargs):
+    def __init__(
+        self, *args: Any, zoneout_h: float = 0.0, zoneout_c: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        for name, rate in {"zoneout_h": zoneout_h, "zoneout_c": zoneout_c}.items():
+            if not 0 <= rate <= 1:
+                raise ValueError(f"{name} is {rate}; need 0 to 1")
         self.zoneout_h, self.zoneout_c = zoneout_h, zoneout_c
-        for name in ("zoneout_h", "zoneout_c"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; need 0 to 1")
 
-    def step(self, x_t, state, p):
-        (h_old, c_old), (h, c) = state, super().step(x_t, state, p)
+    def step(self, x_t: Tensor, state: State, p: Params) -> State:
+        h_old, c_old = state
+        h, c = super().step(x_t, state, p)
         z_h, z_c = self.mask(h, self.zoneout_h), self.mask(c, self.zoneout_c)
         return z_h * h_old + (1 - z_h) * h, z_c * c_old + (1 - z_c) * c
 
-    def mask(self, like, rate):
+    def mask(self, like: Tensor, rate: float) -> Tensor:
         z = torch.full_like(like, rate)
         return z.bernoulli() if self.training else z
 
+    def extra_repr(self) -> str:
+        rates = f"zoneout_h={self.zoneout_h}, zoneout_c={self.zoneout_c}"
+        return f"{super().extra_repr()}, {rates}"
 
-class MinimalGatedUnit(Recurrent):
+
+class MinimalGatedUnit(Recurrent[Tensor]):
     """One gate opens the memory, and resets what the candidate sees."""
 
-    gates = 2
+    blocks = 2  # the gate f and the candidate n
 
-    def step(self, x_t, state, p):
+    def step(self, x_t: Tensor, state: State, p: Params) -> State:
         (h,) = state
         x_f, x_n = linear(x_t, p.W_ih, p.b_ih).chunk(2, dim=-1)
-        f = (x_f + linear(h, p.W_hh, p.b_hh).chunk(2, dim=-1)[0]).sigmoid()
-        n = (x_n + linear(f * h, p.W_hh, p.b_hh).chunk(2, dim=-1)[1]).tanh()
-        return ((1 - f) * h + f * n,)
+        W_f, W_n = p.W_hh.chunk(2)
+        b_f, b_n = (None, None) if p.b_hh is None else p.b_hh.chunk(2)
+        f = (x_f + linear(h, W_f, b_f)).sigmoid()
+        n = (x_n + linear(f * h, W_n, b_n)).tanh()
+        h = (1 - f) * h + f * n
+        return (h,)

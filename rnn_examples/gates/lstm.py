@@ -1,8 +1,9 @@
 """LSTM by hand, a drop-in for torch.nn.LSTM, and its gradient by hand.
 
-    i, f, g, o = the four quarters of x_t W_ih^T + b_ih + h_{t-1} W_hh^T + b_hh
-    c_t = sigmoid(f) c_{t-1} + sigmoid(i) tanh(g)
-    h_t = sigmoid(o) tanh(c_t), and times W_hr^T with proj_size
+    a_i, a_f, a_g, a_o = quarters of x_t W_ih^T + b_ih + h_{t-1} W_hh^T + b_hh
+    i, f, g, o = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)
+    c_t = f c_{t-1} + i g
+    h_t = o tanh(c_t), and times W_hr^T with proj_size
 
 Shapes: x (T, B, I), h (B, H), or (B, P) with proj_size P, c (B, H),
         W_ih (4*H, I), W_hh (4*H, H), b (4*H,), W_hr (P, H)
@@ -12,7 +13,7 @@ Source: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735;
         forget gate: Gers et al. (2000), doi:10.1162/089976600300015015;
         projection: Sak et al. (2014), arXiv:1402.1128
 
-A cell that adds: i and f wide open (40), g = atanh(1/2), so c grows by 1/2;
+A cell that adds: i and f wide open (40), a_g = atanh(1/2), so c grows by 1/2;
 o wide open, so h = tanh(c):
 
 >>> import math, torch
@@ -37,84 +38,161 @@ Any size, against PyTorch:
 >>> torch.testing.assert_close(ours(x, hx), theirs(x, hx))
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from rnn_examples.recurrence.layers import Params, Recurrent
+from rnn_examples.recurrence.layers import Recurrent
+from rnn_examples.recurrence.sweep import Params, State, autocast_dtype, every_state
 
 
-def lstm_step(x_t: Tensor, h: Tensor, c: Tensor, p: Params):
-    """One time step, without projection: (B, I), (B, H), (B, H) -> h, c."""
+def lstm_step(x_t: Tensor, state: State, p: Params) -> State:
+    """One time step: (B, I), (h, c) -> (h, c), each (B, H)."""
+    h, c = state
     a = linear(x_t, p.W_ih, p.b_ih) + linear(h, p.W_hh, p.b_hh)  # (B, 4*H)
-    i, f, g, o = a.chunk(4, dim=-1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+    a_i, a_f, a_g, a_o = a.chunk(4, dim=-1)
+    i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
+    c = f * c + i * g
+    h = o * c.tanh()
+    return h, c
 
 
-class LSTM(Recurrent):
-    """Long short-term memory, a drop-in for torch.nn.LSTM."""
+def projected_step(x_t: Tensor, state: State, p: Params) -> State:
+    """One time step with proj_size: (B, I), (h, c) -> (h, c), (B, P) and (B, H)."""
+    h, c = lstm_step(x_t, state, p)
+    return linear(h, p.W_hr), c
 
-    gates = 4
+
+class LSTM(Recurrent[tuple[Tensor, Tensor]]):
+    """Long short-term memory, a drop-in for torch.nn.LSTM that can be read.
+
+    i, f, g, o = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o), where the
+    a are quarters of x_t W_ih^T + b_ih + h_{t-1} W_hh^T + b_hh
+    c_t = f c_{t-1} + i g,  h_t = o tanh(c_t)
+
+    Args:
+        input_size, hidden_size: I and H, the features of x_t and of c_t.
+        num_layers: K layers, each reading the outputs of the one below.
+        bias: False leaves both biases out.
+        batch_first: True takes and gives (B, T, ...), not (T, B, ...); the
+            state is (K*D, B, H) all the same.
+        dropout: share of what one layer hands to the next that is set to 0 in
+            training.
+        bidirectional: True adds a second direction, from the last step to the
+            first; D is then 2, else 1.
+        proj_size: P > 0 shortens h_t to P features by one more weight, W_hr.
+        device, dtype: of the parameters.
+
+    Inputs:
+        input: (T, B, I), or (B, T, I), or one sequence (T, I), or packed.
+        hx: a tuple (h_0, c_0), (K*D, B, H) each, h_0 (K*D, B, P) with proj_size,
+            for one sequence (K*D, H); None for zeros.
+
+    Outputs:
+        output: h_t of the last layer, (T, B, D*H), in the input's layout.
+        (h_n, c_n): each layer's and direction's last state, as hx.
+
+    Raises:
+        TypeError, ValueError: for an option that makes no layer.
+        TypeError, ValueError, RuntimeError: in a call, as torch would; the
+            message says what does not fit.
+
+    Page: docs/gates/lstm.md
+    """
+
+    blocks = 4
     can_project = True
+    mode = "LSTM"
 
     @property
-    def state_sizes(self):
+    def state_sizes(self) -> tuple[int, ...]:
         """Features of h and of c."""
         return (self.proj_size or self.hidden_size, self.hidden_size)
 
-    def shapes(self, inputs):
-        """The projection W_hr comes last."""
-        W_hr = {"W_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {}
-        return super().shapes(inputs) | W_hr
+    def extras(self) -> dict[str, tuple[int, ...]]:
+        """The projection, if there is one."""
+        return {"W_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {}
 
-    def step(self, x_t, state, p):
+    def begin(self, state: State) -> State:
+        """Under autocast in the dtype of the gates, as torch's."""
+        dtype = autocast_dtype(state[0])
+        return state if dtype is None else tuple(s.to(dtype) for s in state)
+
+    def step(self, x_t: Tensor, state: State, p: Params) -> State:
         """One time step: (B, I), (h, c) -> (h, c)."""
-        h, c = lstm_step(x_t, *state, p)
-        return linear(h, p.W_hr) if self.proj_size else h, c
+        if self.proj_size:
+            return projected_step(x_t, state, p)
+        return lstm_step(x_t, state, p)
 
 
 class LSTMFunction(torch.autograd.Function):
-    """All steps of one layer, and their gradient derived by hand."""
+    """All steps of one layer in one direction, and their gradient by hand."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx, x, h_0, c_0, W_ih, W_hh, b_ih, b_hh):
+    def forward(
+        x: Tensor,
+        h_0: Tensor,
+        c_0: Tensor,
+        W_ih: Tensor,
+        W_hh: Tensor,
+        b_ih: Tensor | None,
+        b_hh: Tensor | None,
+        W_hr: Tensor | None,
+    ) -> State:
         """-> all h_t, all c_t, each (T, B, H)."""
-        p = Params(W_ih=W_ih, W_hh=W_hh, b_ih=b_ih, b_hh=b_hh)
-        h, c, hs, cs = h_0, c_0, [], []
-        for x_t in x:
-            h, c = lstm_step(x_t, h, c, p)
-            hs.append(h)
-            cs.append(c)
-        hs, cs = torch.stack(hs), torch.stack(cs)
-        ctx.save_for_backward(x, h_0, c_0, W_ih, W_hh, b_ih, b_hh, hs, cs)
-        return hs, cs
+        if W_hr is None:
+            p = Params(W_ih, W_hh, b_ih, b_hh)
+            return every_state(lstm_step, x, None, (h_0, c_0), p)
+        p = Params(W_ih, W_hh, b_ih, b_hh, {"W_hr": W_hr})
+        return every_state(projected_step, x, None, (h_0, c_0), p)
 
     @staticmethod
-    def backward(ctx, g_hs, g_cs):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: State) -> None:
+        # Inputs and outputs only: then a second derivative is right too.
+        ctx.save_for_backward(*inputs, *output)
+
+    @staticmethod
+    def backward(ctx: Any, g_hs: Tensor, g_cs: Tensor) -> tuple[Tensor | None, ...]:
         """From the last step to the first, then one product for each weight."""
-        x, h_0, c_0, W_ih, W_hh, b_ih, b_hh, hs, cs = ctx.saved_tensors
+        x, h_0, c_0, W_ih, W_hh, b_ih, b_hh, W_hr, hs, cs = ctx.saved_tensors
         h_prev = torch.cat([h_0[None], hs[:-1]])  # (T, B, H)
-        c_prev = [c_0, *cs]
+        c_prev = torch.cat([c_0[None], cs[:-1]])
         a = linear(x, W_ih, b_ih) + linear(h_prev, W_hh, b_hh)  # (T, B, 4*H)
-        i, f, g, o = a.chunk(4, dim=-1)
-        i, f, g, o, m = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), cs.tanh()
-        dh, dc, da = torch.zeros_like(h_0), torch.zeros_like(c_0), []
+        a_i, a_f, a_g, a_o = a.chunk(4, dim=-1)
+        i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()
+        tanh_c = cs.tanh()
+        dh, dc = torch.zeros_like(h_0), torch.zeros_like(c_0)
+        dhs, das = [], []
         for t in reversed(range(len(x))):
             dh = dh + g_hs[t]  # what the next step sends, and the outside
-            dc = dc + g_cs[t] + dh * o[t] * (1 - m[t] ** 2)
+            dhs.append(dh)
+            dh = dh if W_hr is None else dh @ W_hr  # (B, H), before the projection
+            dc = dc + g_cs[t] + dh * o[t] * (1 - tanh_c[t] ** 2)
             di = dc * g[t] * i[t] * (1 - i[t])
             df = dc * c_prev[t] * f[t] * (1 - f[t])
             dg = dc * i[t] * (1 - g[t] ** 2)
-            do = dh * m[t] * o[t] * (1 - o[t])
-            da.append(torch.cat([di, df, dg, do], dim=1))  # (B, 4*H)
-            dh, dc = da[-1] @ W_hh, dc * f[t]
-        da = torch.stack(da[::-1])  # (T, B, 4*H)
+            do = dh * tanh_c[t] * o[t] * (1 - o[t])
+            das.append(torch.cat([di, df, dg, do], dim=1))  # (B, 4*H)
+            dh, dc = das[-1] @ W_hh, dc * f[t]
+        da = torch.stack(das[::-1])  # (T, B, 4*H)
         rows = da.flatten(0, 1)  # (T*B, 4*H)
         dW_ih, dW_hh = rows.T @ x.flatten(0, 1), rows.T @ h_prev.flatten(0, 1)
-        return da @ W_ih, dh, dc, dW_ih, dW_hh, rows.sum(0), rows.sum(0)
+        db = None if b_ih is None else rows.sum(0)
+        dW_hr = None
+        if W_hr is not None:
+            dW_hr = torch.cat(dhs[::-1]).T @ (o * tanh_c).flatten(0, 1)
+        return da @ W_ih, dh, dc, dW_ih, dW_hh, db, db, dW_hr
 
 
-def lstm_bptt(x: Tensor, h_0: Tensor, c_0: Tensor, p) -> tuple[Tensor, Tensor]:
-    """(T, B, I), (B, H), (B, H) -> all h_t, all c_t; p as LSTM.params gives it."""
-    return LSTMFunction.apply(x, h_0, c_0, p.W_ih, p.W_hh, p.b_ih, p.b_hh)
+def lstm_bptt(x: Tensor, state: State, p: Params) -> State:
+    """All h_t and c_t, differentiated by hand: (T, B, I), (h_0, c_0) -> (T, B, H).
+
+    p as weights_of(layer) gives it, with or without biases and projection.
+    """
+    weights = p.W_ih, p.W_hh, p.b_ih, p.b_hh, p.extras.get("W_hr")
+    hs, cs = LSTMFunction.apply(x, *state, *weights)  # type: ignore[no-untyped-call]
+    return hs, cs

@@ -16,11 +16,14 @@ Read ( ( ) b ) with a cell whose gates are open and whose candidate is +1 on an
 opening and -1 on a closing bracket. Its c_t is the depth:
 
 >>> import torch
->>> from rnn_examples.gates.memory import counting_cell, run
+>>> from rnn_examples.gates.lstm import lstm_step
+>>> from rnn_examples.gates.memory import counting_weights
+>>> from rnn_examples.recurrence.sweep import every_state
 >>> symbols = torch.tensor([["()ab".index(s)] for s in "(()b)"])  # (T, B)
 >>> x = torch.nn.functional.one_hot(symbols, 4).double()
 >>> zero = torch.zeros(1, 1, dtype=torch.float64)
->>> hs, cs = run(counting_cell(big=100), x, (zero, zero))
+>>> p = counting_weights(big=100)
+>>> hs, cs = every_state(lstm_step, x, None, (zero, zero), p)
 >>> cs.flatten().tolist()
 [1.0, 2.0, 1.0, 1.0, 0.0]
 
@@ -39,7 +42,9 @@ Any size, against PyTorch's own Jacobian of a whole layer:
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
+
+from rnn_examples.recurrence.sweep import P, Params, State, Step, every_state
 
 
 def brackets(
@@ -81,26 +86,24 @@ def connectivity(model: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return squares.sqrt()
 
 
-def run(
-    step: Callable, x: Tensor, state: tuple[Tensor, ...], silent: int | None = None
-):
-    """All states of state = step(x_t, state): (T, B, I) -> (T, B, H) each.
+def ablate(step: Step[P], x: Tensor, state: State, p: P, unit: int) -> State:
+    """All states with one unit held at zero: (T, B, I) -> (T, B, H) each.
 
-    The unit named by silent is held at zero, in every tensor of the state.
+    The unit is zero in every tensor of the state, before the first step too.
     Raises ValueError when there is no such unit, or T is 0.
     """
     h_0, *_ = state
     H = h_0.shape[1]
-    if silent not in (None, *range(H)):
-        raise ValueError(f"silent is {silent}; need a unit from 0 to {H - 1}")
+    if unit not in range(H):
+        raise ValueError(f"unit is {unit}; need one from 0 to {H - 1}")
     if len(x) == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}; need (T, B, I), T >= 1")
-    keep = torch.tensor([float(j != silent) for j in range(H)]).to(h_0)
-    state, states = tuple(s * keep for s in state), []
-    for x_t in x:
-        state = tuple(s * keep for s in step(x_t, state))
-        states.append(state)
-    return tuple(torch.stack(s) for s in zip(*states, strict=True))
+    keep = torch.tensor([float(j != unit) for j in range(H)]).to(h_0)
+
+    def silenced(x_t: Tensor, state: State, p: P) -> State:
+        return tuple(s * keep for s in step(x_t, state, p))
+
+    return every_state(silenced, x, None, tuple(s * keep for s in state), p)
 
 
 def count_correlation(units: Tensor, depth: Tensor) -> Tensor:
@@ -114,12 +117,10 @@ def count_correlation(units: Tensor, depth: Tensor) -> Tensor:
     return torch.corrcoef(rows)[-1, :-1]
 
 
-def counting_cell(big: float) -> nn.LSTMCell:
-    """LSTM cell of one unit over ()ab; the larger big, the better it counts."""
-    cell = nn.LSTMCell(4, 1, dtype=torch.float64)
-    for p in cell.parameters():
-        nn.init.zeros_(p)
-    with torch.no_grad():
-        cell.bias_ih[[0, 1, 3]] = big  # i, f, o
-        cell.weight_ih[2] = torch.tensor([big, -big, 0, 0])  # g
-    return cell
+def counting_weights(big: float) -> Params:
+    """Of an LSTM of one unit over ()ab; the larger big, the better it counts."""
+    W_ih, W_hh = torch.zeros(4, 4).double(), torch.zeros(4, 1).double()
+    b_ih, b_hh = torch.zeros(4).double(), torch.zeros(4).double()
+    b_ih[[0, 1, 3]] = big  # i, f, o
+    W_ih[2] = torch.tensor([big, -big, 0, 0])  # g
+    return Params(W_ih, W_hh, b_ih, b_hh)

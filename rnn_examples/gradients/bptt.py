@@ -44,10 +44,14 @@ Any size, as a differentiable function, against PyTorch:
 >>> torch.testing.assert_close((hs, *ours), (output, *theirs))
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from rnn_examples.recurrence.elman import ElmanParams, rnn_forward
+from rnn_examples.recurrence.sweep import P, State, Step, every_state
 
 
 def rnn_backward(
@@ -63,10 +67,11 @@ def rnn_backward(
     if x.shape[:2] != hs.shape[:2]:
         need = f"(T, B, I) = {(*hs.shape[:2], p.W_ih.shape[1])}"
         raise ValueError(f"x has shape {tuple(x.shape)}; need {need}")
-    delta, deltas = torch.zeros_like(h_0), torch.empty_like(hs)
+    delta, from_the_last = torch.zeros_like(h_0), []
     for t in reversed(range(len(hs))):
         delta = (g[t] + delta @ p.W_hh) * (1 - hs[t] ** 2)  # (B, H)
-        deltas[t] = delta
+        from_the_last.append(delta)
+    deltas = torch.stack(from_the_last[::-1])  # (T, B, H)
     h_prevs = torch.cat([h_0[None], hs[:-1]])  # h_{t-1} beside delta_t
     rows = deltas.flatten(0, 1)  # (T*B, H), to sum over both at once
     dW_ih = rows.T @ x.flatten(0, 1)  # (H, I)
@@ -78,15 +83,21 @@ def rnn_backward(
 class ElmanFunction(torch.autograd.Function):
     """rnn_forward with rnn_backward as its derivative; the output is hs."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, x: Tensor, h_0: Tensor, *weights: Tensor) -> Tensor:
+    def forward(x: Tensor, h_0: Tensor, *weights: Tensor) -> Tensor:
         hs, _ = rnn_forward(x, h_0, ElmanParams(*weights))
-        # Inputs and outputs only: then a second derivative is right too.
-        ctx.save_for_backward(x, h_0, hs, *weights)
         return hs
 
     @staticmethod
-    def backward(ctx, g: Tensor) -> tuple[Tensor, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        # Inputs and outputs only: then a second derivative is right too.
+        x, h_0, *weights = inputs
+        ctx.save_for_backward(x, h_0, output, *weights)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:
         x, h_0, hs, *weights = ctx.saved_tensors
         dx, dh_0, dp = rnn_backward(g, x, h_0, hs, ElmanParams(*weights))
         return dx, dh_0, *dp
@@ -94,7 +105,37 @@ class ElmanFunction(torch.autograd.Function):
 
 def rnn_bptt(x: Tensor, h_0: Tensor, p: ElmanParams) -> Tensor:
     """All h_t as rnn_forward, differentiated by hand: -> (T, B, H)."""
-    return ElmanFunction.apply(x, h_0, *p)
+    hs: Tensor = ElmanFunction.apply(x, h_0, *p)  # type: ignore[no-untyped-call]
+    return hs
+
+
+def sweep_backward(
+    step: Step[P], g: Tensor, x: Tensor, state: State, p: P, weights: Iterable[Tensor]
+) -> tuple[Tensor, State, list[Tensor]]:
+    """BPTT of any step: one vector-Jacobian product a step, the last step first.
+
+    From g = dL/dhs (T, B, H) the gradients dx, one for each tensor of the state
+    before the first step, and one for each of the weights that p holds.
+    """
+    weights = list(weights)
+    with torch.no_grad():
+        after = every_state(step, x, None, state, p)  # (T, B, H) each
+    pairs = zip(state, after, strict=True)
+    before = [torch.cat([s[None], s_t[:-1]]) for s, s_t in pairs]
+    dx = torch.zeros_like(x)
+    d_state = [torch.zeros_like(s) for s in state]
+    d_weights = [torch.zeros_like(w) for w in weights]
+    for t in reversed(range(len(x))):
+        x_t, *old = [v[t].detach().requires_grad_() for v in (x, *before)]
+        new = step(x_t, tuple(old), p)
+        pull = [d_state[0] + g[t], *d_state[1:]]  # from outside, from the next step
+        dx[t], *grads = torch.autograd.grad(
+            new, [x_t, *old, *weights], pull, materialize_grads=True
+        )
+        d_state = grads[: len(state)]
+        for d_weight, grad in zip(d_weights, grads[len(state) :], strict=True):
+            d_weight.add_(grad)
+    return dx, tuple(d_state), d_weights
 
 
 def state_jacobian(hs: Tensor, p: ElmanParams) -> Tensor:

@@ -33,10 +33,13 @@ whole series:
 >>> torch.testing.assert_close(torch.cat(outputs), lstm(x)[0])
 """
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
-State = Tensor | tuple[Tensor, ...]
+# A state as torch's layers give it: h_n alone, or (h_n, c_n).
+Hx = TypeVar("Hx", Tensor, tuple[Tensor, Tensor])
 
 
 def streams(series: Tensor, B: int) -> Tensor:
@@ -47,23 +50,26 @@ def streams(series: Tensor, B: int) -> Tensor:
     if not 1 <= B <= len(series):
         raise ValueError(f"B is {B}; need 1 to {len(series)} streams")
     T = len(series) // B
-    return series[: T * B].unflatten(0, (B, T)).transpose(0, 1)
+    rows: Tensor = series[: T * B].unflatten(0, (B, T))
+    return rows.transpose(0, 1)
 
 
-def detach_state(state: State) -> State:
+def detach_state(state: Hx) -> Hx:
     """The same numbers without their history; a pair stays a pair."""
     if isinstance(state, tuple):
-        return tuple(detach_state(part) for part in state)
+        h, c = state
+        return detach_state(h), detach_state(c)
     return state.detach()
 
 
-def reset_state(state: State, new: Tensor) -> State:
+def reset_state(state: Hx, new: Tensor) -> Hx:
     """Zero for the sequences that are new, the rest as it was.
 
     Raises ValueError unless new is (B,) and holds True and False.
     """
     if isinstance(state, tuple):
-        return tuple(reset_state(part, new) for part in state)
+        h, c = state
+        return reset_state(h, new), reset_state(c, new)
     need = f"(B,) = {(state.shape[-2],)} of torch.bool"
     if new.shape != state.shape[-2:-1] or new.dtype != torch.bool:
         got = f"{tuple(new.shape)} of {new.dtype}"

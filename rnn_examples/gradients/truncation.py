@@ -46,7 +46,25 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from rnn_examples.recurrence.elman import ElmanParams, rnn_forward
+from rnn_examples.recurrence.elman import ElmanParams, check_shapes, rnn_step
+from rnn_examples.recurrence.sweep import P, State, Step, sweep
+
+
+def truncated_sweep(
+    step: Step[P], x: Tensor, state: State, p: P, tau: int
+) -> tuple[Tensor, State]:
+    """Any step through time, cut every tau steps: -> hs (T, B, H), last state.
+
+    Raises ValueError when tau < 1.
+    """
+    if tau < 1:
+        raise ValueError(f"tau is {tau}; need at least 1 step")
+    parts: list[Tensor] = []
+    for chunk in x.split(tau):  # the last one may be shorter
+        start = tuple(s.detach() for s in state) if parts else state  # no way back
+        hs, state = sweep(step, chunk, None, start, p)
+        parts.append(hs)
+    return torch.cat(parts), state
 
 
 def truncated_forward(
@@ -56,14 +74,9 @@ def truncated_forward(
 
     Raises ValueError when tau < 1, or x or h_0 does not fit p.
     """
-    if tau < 1:
-        raise ValueError(f"tau is {tau}; need at least 1 step")
-    start, parts = h_0, []
-    for chunk in x.split(tau):  # the last one may be shorter
-        hs, h_T = rnn_forward(chunk, start, p)
-        parts.append(hs)
-        start = h_T.detach()  # the same numbers, no way back
-    return torch.cat(parts), h_T
+    check_shapes(x, h_0, p)
+    hs, (h_T,) = truncated_sweep(rnn_step, x, (h_0,), p, tau)
+    return hs, h_T
 
 
 def recall_task(

@@ -56,12 +56,14 @@ def jacobian_norms(x: Tensor, h_0: Tensor, p: ElmanParams) -> Tensor:
     for h in hs.flip(0):  # from the last step back
         J = J @ ((1 - h.square())[:, :, None] * p.W_hh)
         Js.append(J)
-    return torch.linalg.matrix_norm(torch.stack(Js), ord=2).flip(0)
+    norms: Tensor = torch.linalg.matrix_norm(torch.stack(Js), ord=2)  # sigma_max
+    return norms.flip(0)
 
 
 def spectral_radius(W: Tensor) -> float:
     """Largest absolute value of an eigenvalue: (H, H) -> number."""
-    return torch.linalg.eigvals(W).abs().max().item()
+    eigenvalues: Tensor = torch.linalg.eigvals(W)
+    return eigenvalues.abs().max().item()
 
 
 def scaled_orthogonal(
@@ -76,7 +78,8 @@ def scaled_orthogonal(
     normal = torch.randn(H, H, generator=generator, dtype=torch.float64)
     Q, R = torch.linalg.qr(normal)
     # QR leaves signs open; these make every rotation equally likely.
-    return gain * (Q @ R.diagonal().sign().diag())
+    rotation: Tensor = Q @ R.diagonal().sign().diag()
+    return gain * rotation
 
 
 def clip_by_norm(

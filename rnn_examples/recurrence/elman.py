@@ -36,6 +36,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from rnn_examples.recurrence.sweep import State, Step
+
 
 class ElmanParams(NamedTuple):
     """One layer's four tensors, under the names in the equation."""
@@ -55,22 +57,20 @@ def params_of(rnn: nn.RNN) -> ElmanParams:
         raise ValueError(f"rnn is {rnn}; need 1 layer, 1 direction, tanh")
     if not rnn.bias:
         raise ValueError(f"rnn is {rnn}; need bias=True")
-    return ElmanParams(
-        W_ih=rnn.weight_ih_l0,
-        W_hh=rnn.weight_hh_l0,
-        b_ih=rnn.bias_ih_l0,
-        b_hh=rnn.bias_hh_l0,
-    )
+    W_ih, W_hh, b_ih, b_hh = rnn.all_weights[0]
+    return ElmanParams(W_ih, W_hh, b_ih, b_hh)
 
 
-def rnn_step(x_t: Tensor, h_prev: Tensor, p: ElmanParams) -> Tensor:
-    """One time step: (B, I), (B, H) -> (B, H)."""
-    return torch.tanh(x_t @ p.W_ih.T + p.b_ih + h_prev @ p.W_hh.T + p.b_hh)
+def rnn_step(x_t: Tensor, state: State, p: ElmanParams) -> State:
+    """One time step: (B, I), ((B, H),) -> ((B, H),)."""
+    (h_prev,) = state
+    h = torch.tanh(x_t @ p.W_ih.T + p.b_ih + h_prev @ p.W_hh.T + p.b_hh)
+    return (h,)
 
 
 def check_shapes(x: Tensor, h_0: Tensor, p: ElmanParams) -> None:
     """Raises ValueError when x or h_0 does not fit p or T is 0."""
-    H, I = p.W_ih.shape  # noqa: E741, the field's letter for the input size
+    H, I = p.W_ih.shape
     if x.dim() != 3 or x.shape[0] == 0 or x.shape[2] != I:
         raise ValueError(f"x has shape {tuple(x.shape)}; need (T, B, {I}), T >= 1")
     if h_0.shape != (x.shape[1], H):
@@ -79,14 +79,17 @@ def check_shapes(x: Tensor, h_0: Tensor, p: ElmanParams) -> None:
         )
 
 
-def rnn_forward(x: Tensor, h_0: Tensor, p: ElmanParams) -> tuple[Tensor, Tensor]:
+def rnn_forward(
+    x: Tensor, h_0: Tensor, p: ElmanParams, step: Step[ElmanParams] = rnn_step
+) -> tuple[Tensor, Tensor]:
     """(T, B, I), (B, H) -> all h_t (T, B, H), last h_T (B, H).
 
     Raises what check_shapes raises.
     """
     check_shapes(x, h_0, p)
-    h, hs = h_0, []
+    state: State = (h_0,)
+    hs = []
     for x_t in x:  # (B, I)
-        h = rnn_step(x_t, h, p)  # (B, H)
-        hs.append(h)
-    return torch.stack(hs), h
+        state = step(x_t, state, p)
+        hs.append(state[0])  # (B, H)
+    return torch.stack(hs), state[0]

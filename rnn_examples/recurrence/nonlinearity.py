@@ -46,7 +46,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rnn_examples.recurrence.elman import ElmanParams, check_shapes
+from rnn_examples.recurrence.elman import ElmanParams, check_shapes, rnn_forward
+from rnn_examples.recurrence.sweep import State
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -55,21 +56,22 @@ def forward(
     x: Tensor, h_0: Tensor, p: ElmanParams, activation: Activation
 ) -> tuple[Tensor, Tensor]:
     """All h_t and h_T: (T, B, I), (B, H) -> (T, B, H), (B, H)."""
-    check_shapes(x, h_0, p)
-    h, hs = h_0, []
-    for x_t in x:  # (B, I)
+
+    def step(x_t: Tensor, state: State, p: ElmanParams) -> State:
+        (h,) = state
         h = activation(x_t @ p.W_ih.T + p.b_ih + h @ p.W_hh.T + p.b_hh)
-        hs.append(h)  # (B, H)
-    return torch.stack(hs), h
+        return (h,)
+
+    return rnn_forward(x, h_0, p, step)
 
 
 def weighted_sum(x: Tensor, h_0: Tensor, p: ElmanParams) -> Tensor:
     """h_T without activation or loop: (T, B, I), (B, H) -> (B, H)."""
     check_shapes(x, h_0, p)
-    T, A, power = len(x), p.W_hh.T, torch.linalg.matrix_power
+    T, A = len(x), p.W_hh.T
     shares = x @ p.W_ih.T + p.b_ih + p.b_hh  # (T, B, H)
-    powers = torch.stack([power(A, T - t) for t in range(1, T + 1)])
-    return h_0 @ power(A, T) + (shares @ powers).sum(dim=0)
+    powers = torch.stack([A.matrix_power(T - t) for t in range(1, T + 1)])
+    return h_0 @ A.matrix_power(T) + (shares @ powers).sum(dim=0)
 
 
 def superposition_gap(f: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> float:

@@ -65,10 +65,11 @@ def by_layer(h_n: Tensor, D: int) -> Tensor:
     """
     if D not in (1, 2) or len(h_n) % D:
         raise ValueError(f"h_n has {len(h_n)} rows; need K * D; D is {D}")
-    return h_n.unflatten(0, (-1, D))
+    rows: Tensor = h_n.unflatten(0, (-1, D))
+    return rows
 
 
-def summary(output: Tensor, H: int, D: int, batch_first=False) -> Tensor:
+def summary(output: Tensor, H: int, D: int, batch_first: bool = False) -> Tensor:
     """The state where each direction ends: output -> (B, D*H) or (D*H,).
 
     Raises ValueError unless output is 2-D or 3-D and D * H features wide.

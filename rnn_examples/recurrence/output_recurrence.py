@@ -51,6 +51,7 @@ import torch
 from torch import Tensor
 
 from rnn_examples.recurrence.elman import ElmanParams
+from rnn_examples.recurrence.sweep import State, sweep
 
 
 class JordanParams(NamedTuple):
@@ -65,7 +66,7 @@ class JordanParams(NamedTuple):
 
 def check(x: Tensor, y_0: Tensor, p: JordanParams, targets: Tensor | None) -> None:
     """Raises ValueError when x, y_0 or targets do not fit p or each other."""
-    I, O = p.W_ih.shape[1], len(p.b_y)  # noqa: E741, input and output size
+    I, O = p.W_ih.shape[1], len(p.b_y)
     if x.dim() != 3 or x.shape[0] == 0 or x.shape[2] != I:
         raise ValueError(f"x has shape {tuple(x.shape)}; need (T, B, {I}), T >= 1")
     T, B, _ = x.shape
@@ -77,10 +78,12 @@ def check(x: Tensor, y_0: Tensor, p: JordanParams, targets: Tensor | None) -> No
         )
 
 
-def jordan_step(x_t: Tensor, y_prev: Tensor, p: JordanParams) -> Tensor:
-    """One time step: (B, I), (B, O) -> (B, O)."""
+def jordan_step(x_t: Tensor, state: State, p: JordanParams) -> State:
+    """One time step: (B, I), ((B, O),) -> ((B, O),)."""
+    (y_prev,) = state
     h = torch.tanh(x_t @ p.W_ih.T + y_prev @ p.W_yh.T + p.b_h)  # (B, H)
-    return h @ p.W_hy.T + p.b_y
+    y = h @ p.W_hy.T + p.b_y
+    return (y,)
 
 
 def jordan_forward(
@@ -88,11 +91,18 @@ def jordan_forward(
 ) -> Tensor:
     """All outputs: (T, B, I), (B, O), maybe (T, B, O) -> (T, B, O)."""
     check(x, y_0, p, targets)
-    y_prev, ys = y_0, []
-    for t, x_t in enumerate(x):  # (B, I)
-        ys.append(jordan_step(x_t, y_prev, p))  # (B, O)
-        y_prev = ys[t] if targets is None else targets[t]
-    return torch.stack(ys)
+    if targets is None:
+        ys, _ = sweep(jordan_step, x, None, (y_0,), p)
+        return ys
+    I = x.shape[-1]
+    taught = torch.cat([y_0[None], targets[:-1]])  # y_{t-1}, as the teacher says
+
+    def forced(both: Tensor, state: State, p: JordanParams) -> State:
+        x_t, y_prev = both[:, :I], both[:, I:]
+        return jordan_step(x_t, (y_prev,), p)
+
+    ys, _ = sweep(forced, torch.cat([x, taught], dim=2), None, (y_0,), p)
+    return ys
 
 
 def as_elman(p: JordanParams) -> ElmanParams:

@@ -38,12 +38,7 @@ GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def parameter_shapes(
-    G: int,
-    I: int,  # noqa: E741, the field's letter for the input size
-    H: int,
-    K: int = 1,
-    D: int = 1,
-    bias: bool = True,
+    G: int, I: int, H: int, K: int = 1, D: int = 1, bias: bool = True
 ) -> dict[str, tuple[int, ...]]:
     """Name -> shape, in the order of the layer's state_dict.
 
@@ -67,9 +62,11 @@ def parameter_shapes(
     return shapes
 
 
-def parameter_count(*sizes, **options) -> int:
+def parameter_count(
+    G: int, I: int, H: int, K: int = 1, D: int = 1, bias: bool = True
+) -> int:
     """How many numbers a layer learns; arguments as for parameter_shapes."""
-    return sum(prod(s) for s in parameter_shapes(*sizes, **options).values())
+    return sum(prod(s) for s in parameter_shapes(G, I, H, K, D, bias).values())
 
 
 def merge_biases(p: ElmanParams) -> ElmanParams:

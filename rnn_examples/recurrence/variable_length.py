@@ -21,12 +21,13 @@ A network with h_t = tanh(x_t + h_{t-1} / 2) reads 1, 0 and, beside it, 1:
 [[1.0, 1.0], [0.0, 0.0]]
 >>> mask(lengths, T=2).tolist()
 [[True, True], [True, False]]
->>> step = lambda x_t, h_prev: torch.tanh(x_t + h_prev / 2)
->>> hs, h_T = masked_forward(x, torch.zeros(2, 1), lengths, step)
+>>> def step(x_t, state, p):
+...     return (torch.tanh(x_t + state[0] / 2),)
+>>> hs, (h_T,) = masked_forward(step, x, lengths, (torch.zeros(2, 1),), None)
 >>> [round(h, 4) for h in h_T[:, 0].tolist()]  # tanh(tanh(1)/2), tanh(1)
 [0.3634, 0.7616]
 
-Any size, against a packed torch.nn.GRU; its cell is one step:
+Any size, against a packed torch.nn.GRU; a GRUCell is one step:
 
 >>> import torch
 >>> from torch.nn.utils.rnn import pack_padded_sequence
@@ -35,18 +36,20 @@ Any size, against a packed torch.nn.GRU; its cell is one step:
 >>> weights = gru.state_dict().items()
 >>> _ = cell.load_state_dict({k.removesuffix("_l0"): v for k, v in weights})
 >>> x, lengths = pad([torch.randn(T_b, 3) for T_b in (2, 5, 4)])
->>> hs, h_T = masked_forward(x, torch.zeros(3, 4), lengths, cell)
+>>> def step(x_t, state, p):
+...     return (cell(x_t, *state),)
+>>> hs, (h_T,) = masked_forward(step, x, lengths, (torch.zeros(3, 4),), None)
 >>> _, h_n = gru(pack_padded_sequence(x, lengths, enforce_sorted=False))
 >>> torch.testing.assert_close(h_T, h_n[0])
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
+from rnn_examples.recurrence.sweep import P, State, Step, sweep
 
-def pad(sequences: list[Tensor], value=0.0) -> tuple[Tensor, Tensor]:
+
+def pad(sequences: list[Tensor], value: float = 0.0) -> tuple[Tensor, Tensor]:
     """Fill up with value: B of (T_b, ...) -> (T, B, ...), lengths (B,).
 
     Raises ValueError for no sequence, an empty one, or unlike features.
@@ -86,14 +89,19 @@ def mask_of(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def masked_forward(
-    x: Tensor, h_0: Tensor, lengths: Tensor, step: Callable[..., Tensor]
-) -> tuple[Tensor, Tensor]:
-    """All h_t (T, B, H), 0 in the padding, and the last of each (B, H)."""
-    h, hs = h_0, []
-    for x_t, m in zip(x, mask_of(x, lengths)[..., None], strict=True):
-        h = torch.where(m, step(x_t, h), h)  # finished: keep the state
-        hs.append(torch.where(m, h, 0))
-    return torch.stack(hs), h
+    step: Step[P], x: Tensor, lengths: Tensor, state: State, p: P
+) -> tuple[Tensor, State]:
+    """All h_t (T, B, H), 0 in the padding, and each sequence's last state."""
+    running = mask_of(x, lengths)[..., None]  # (T, B, 1)
+
+    def masked(x_t: Tensor, state: State, p: P) -> State:
+        *old, left = state  # left (B, 1): how many steps are left
+        new = step(x_t, tuple(old), p)
+        pairs = zip(new, old, strict=True)  # finished: keep the state
+        return *(torch.where(left > 0, n, s) for n, s in pairs), left - 1
+
+    hs, (*last, _) = sweep(masked, x, None, (*state, lengths[:, None]), p)
+    return torch.where(running, hs, 0), tuple(last)
 
 
 def batch_sizes(lengths: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import pytest
 from myst_nb.core.config import NbParserConfig
 from sphinx.errors import ConfigError
 
-from tests.conftest import CONF, HEAD
+from tests.sites import CONF, HEAD
 
 CELLS = [
     "import sys\nprint('out')\nprint('err', file=sys.stderr)\n1 + 1",
@@ -107,6 +107,13 @@ def test_a_parallel_build_writes_the_same(site):
     assert build(site, "parallel", "-j", "4") == serial
     for n, name in enumerate(names):
         assert f"({n}, 71)" in text_of(serial[f"{name}.html"])
+    # What each worker saw its pages open came back with them.
+    path = site.root / "data.py"
+    before = path.stat()
+    path.write_text("x = 72\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    later = build(site, "parallel", "-j", "4")
+    assert all(f"({n}, 72)" in text_of(later[f"page{n}.html"]) for n in range(8))
     site.page("page3", "1", "n / 0")
     done = sphinx(site, "broken", "-j", "4")
     assert done.returncode and "docs/page3.md, code cell 2, line 1" in done.stderr
@@ -195,7 +202,7 @@ def notebook(source, output=None, **metadata):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Files and messages of a site built in forks, and in Jupyter kernels."""
-    from tests.conftest import Site
+    from tests.sites import Site
 
     root = tmp_path_factory.mktemp("options")
     site = Site(root)
@@ -272,6 +279,19 @@ def test_what_goes_wrong_is_said(both):
     assert b"ZeroDivisionError" in ours["reports/stops.err.log"]
 
 
+def test_a_page_that_failed_is_run_and_said_again(site):
+    site.index("a")
+    site.page("a", "from data import x\n\nx")
+    site.conf(CONF + "nb_execution_raise_on_error = False\n")
+    site.write("data.py", "x = 1 / 0\n")
+    for _ in range(2):
+        done = sphinx(site, "ours")
+        assert done.returncode == 0 and "a.md: WARNING: Executing" in done.stderr
+    site.write("data.py", "x = 7100\n")
+    assert "7100" in text_of(build(site, "ours")["a.html"])
+    assert sphinx(site, "ours").stderr == ""
+
+
 def test_the_cache_is_where_it_should_be(both, tmp_path_factory):
     assert list(tmp_path_factory.getbasetemp().glob("options*/cache/global.db"))
 
@@ -303,13 +323,14 @@ def test_which_kernel_is_this_python(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     fork_executor.is_this_python.cache_clear()
     kernel("ir", "R", "R")
+    kernel("bash", "bash", sys.executable)
     kernel("mine", "python", sys.executable)
     kernel("also", "python", "python3")
     kernel("other", "python", "/somewhere/else/python3")
-    names = ["python3", "ir", "mine", "also", "other", "none"]
+    names = ["python3", "ir", "bash", "mine", "also", "other", "none"]
     are = [fork_executor.is_this_python(name) for name in names]
     fork_executor.is_this_python.cache_clear()
-    assert are == [True, False, True, True, False, False]
+    assert are == [True, False, False, True, True, False, False]
 
 
 def test_a_widget_is_refused(site):

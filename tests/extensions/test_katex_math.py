@@ -42,3 +42,10 @@ def test_equations_are_numbered_and_linked(site):
         and "mathjax.js" not in html
         and "tex-mml" not in html
     )
+
+
+def test_another_katex(tmp_path):
+    script = tmp_path / "katex.js"
+    script.write_text("katex = { renderToString: (tex) => `<b>${tex}</b>` }")
+    assert katex_math.render("h_t", script=str(script)) == "<b>h_t</b>"
+    assert "katex-html" in katex_math.render("h_t")

@@ -19,7 +19,7 @@ def three_pages(site):
     read = "from pathlib import Path\nimport rnn\n"
     read += "(Path(rnn.__path__[0]) / 'numbers.csv').read_text()"
     site.page("data", read)
-    site.page("free", "3")
+    site.page("free", ":tags: [raises-exception]\n1 +", "3")
 
 
 def test_only_what_changed(site):
@@ -87,3 +87,15 @@ def test_a_failed_page_is_run_again(site):
     assert site.build().returncode == 1
     site.page("free", "5")
     assert site.ran() == {"free"}
+
+
+def test_an_edited_extension_runs_every_page(site):
+    three_pages(site)
+    site.write("ours/greet.py", "from other import setup\n")
+    site.write("ours/other.py", "def setup(app):\n    pass\n")
+    ours = "sys.path.append(os.path.join(ROOT, 'ours'))\nextensions += ['greet']\n"
+    site.conf(CONF + ours)
+    site.ran()
+    assert site.ran() == set()
+    site.write("ours/other.py", "def setup(app):\n    return\n")
+    assert site.ran() == {"index", "mod", "data", "free"}

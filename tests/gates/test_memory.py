@@ -7,29 +7,27 @@ from torch import nn
 from torch.nn.functional import one_hot
 from torch.testing import assert_close
 
+from rnn_examples.gates.custom_cells import MinimalGatedUnit
+from rnn_examples.gates.lstm import lstm_step
 from rnn_examples.gates.memory import (
+    ablate,
     brackets,
     connectivity,
     count_correlation,
-    counting_cell,
-    run,
+    counting_weights,
 )
+from rnn_examples.recurrence.layers import weights_of
+from rnn_examples.recurrence.sweep import every_state
 
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 f64 = torch.float64
 
 
-def case(T, B, I, H):  # noqa: E741
+def case(T, B, I, H):
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     x = torch.randn(T, B, I, dtype=f64)
     state = torch.randn(B, H, dtype=f64), torch.randn(B, H, dtype=f64)
     return x, state, nn.LSTM(I, H, dtype=f64)
-
-
-def cell_of(lstm):
-    cell = nn.LSTMCell(lstm.input_size, lstm.hidden_size, dtype=f64)
-    cell.load_state_dict({k[:-3]: v for k, v in lstm.state_dict().items()})
-    return cell
 
 
 # ---------------------------------------------------------------------- the task
@@ -73,7 +71,7 @@ def test_brackets_follow_the_seed():
 
 
 def by_differences(model, x, eps=1e-6):
-    T, B, I = x.shape  # noqa: E741
+    T, B, I = x.shape
     squares = torch.zeros(T, T, B, dtype=f64)
     for k, b, i in np.ndindex(T, B, I):
         bump = torch.zeros_like(x)
@@ -113,30 +111,13 @@ def test_connectivity_with_the_future_is_zero_unless_bidirectional():
     assert (connectivity(lambda x: both(x)[0], x)[future] > 0).all()
 
 
-# ----------------------------------------------------------------- run, ablation
-
-
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_run_equals_torch(sizes):
-    x, (h_0, c_0), lstm = case(*sizes)
-    hs, cs = run(cell_of(lstm), x, (h_0, c_0))
-    output, (h_n, c_n) = lstm(x, (h_0[None], c_0[None]))
-    assert_close((hs, hs[-1], cs[-1]), (output, h_n[0], c_n[0]))
-
-
-def test_run_takes_any_step():
-    x, (h_0, _), _ = case(5, 2, 3, 4)
-    gru = nn.GRU(3, 4, dtype=f64)
-    cell = nn.GRUCell(3, 4, dtype=f64)
-    cell.load_state_dict({k[:-3]: v for k, v in gru.state_dict().items()})
-    (hs,) = run(lambda x_t, state: (cell(x_t, *state),), x, (h_0,))
-    assert_close(hs, gru(x, h_0[None])[0])
+# ---------------------------------------------------------------------- ablation
 
 
 @pytest.mark.parametrize("silent", range(4))
 def test_a_silent_unit_is_a_unit_that_was_cut_out(silent):
     x, (h_0, c_0), lstm = case(5, 2, 3, 4)
-    hs, cs = run(cell_of(lstm), x, (h_0, c_0), silent)
+    hs, cs = ablate(lstm_step, x, (h_0, c_0), weights_of(lstm), silent)
     assert (hs[:, :, silent] == 0).all() and (cs[:, :, silent] == 0).all()
     rest = [j for j in range(4) if j != silent]
     small = nn.LSTM(3, 3, dtype=f64)  # the network without the unit
@@ -174,7 +155,8 @@ def test_count_correlation_of_the_depth_itself_is_one():
 def test_the_counting_cell_counts_exactly():
     symbols, depth, _ = brackets(40, 50, torch.Generator().manual_seed(0))
     zero = torch.zeros(50, 1, dtype=f64)
-    hs, cs = run(counting_cell(100), one_hot(symbols, 4).double(), (zero, zero))
+    x, p = one_hot(symbols, 4).double(), counting_weights(100)
+    hs, cs = every_state(lstm_step, x, None, (zero, zero), p)
     assert depth.max() > 5 and torch.equal(cs[:, :, 0], depth.double())
     assert_close(hs, depth[:, :, None].double().tanh())
 
@@ -188,7 +170,8 @@ def test_a_counting_cell_with_gates_not_quite_open_leaks(big):
         c = gate * c + gate * g * ((s == 0).astype(float) - (s == 1))
     c_0 = torch.tensor(start)[:, None]
     x = one_hot(symbols, 4).double()
-    hs, cs = run(counting_cell(big), x, (torch.randn_like(c_0), c_0))
+    state, p = (torch.randn_like(c_0), c_0), counting_weights(big)
+    hs, cs = every_state(lstm_step, x, None, state, p)
     np.testing.assert_allclose(cs[-1, :, 0].detach().numpy(), c, rtol=1e-12)
     np.testing.assert_allclose(
         hs[-1, :, 0].detach().numpy(), gate * np.tanh(c), rtol=1e-12
@@ -200,7 +183,7 @@ def test_a_counting_cell_with_gates_not_quite_open_leaks(big):
 
 def errors():
     x, state, lstm = case(5, 2, 3, 4)
-    cell = cell_of(lstm)
+    p = weights_of(lstm)
     return [
         (lambda: brackets(0, 3), "T is 0; need at least 1 step"),
         (
@@ -208,9 +191,18 @@ def errors():
             r"\(2, 4\); need \(T, B, O",
         ),
         (lambda: connectivity(lambda x: lstm(x)[0][1:], x), r"y has shape \(4, 2, 4\)"),
-        (lambda: run(cell, x, state, 4), "silent is 4; need a unit from 0 to 3"),
-        (lambda: run(cell, x, state, -1), "silent is -1; need a unit from 0 to 3"),
-        (lambda: run(cell, x[:0], state), r"x has shape \(0, 2, 3\).*T >= 1"),
+        (
+            lambda: ablate(lstm_step, x, state, p, 4),
+            "unit is 4; need one from 0 to 3",
+        ),
+        (
+            lambda: ablate(lstm_step, x, state, p, -1),
+            "unit is -1; need one from 0 to 3",
+        ),
+        (
+            lambda: ablate(lstm_step, x[:0], state, p, 0),
+            r"x has shape \(0, 2, 3\).*T >= 1",
+        ),
         (
             lambda: count_correlation(x, torch.zeros(2, 5)),
             r"depth has shape \(2, 5\); need \(T, B\)",
@@ -222,3 +214,18 @@ def errors():
 def test_errors_name_what_is_wrong(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_cell_of_ones_own_can_be_ablated():
+    torch.manual_seed(0)
+    layer = MinimalGatedUnit(3, 4, dtype=f64)
+    x, h_0 = torch.randn(5, 2, 3, dtype=f64), torch.randn(2, 4, dtype=f64)
+    (hs,) = ablate(layer.step, x, (h_0,), weights_of(layer), unit=1)
+    rest = [0, 2, 3]
+    small = MinimalGatedUnit(3, 3, dtype=f64)  # the network without the unit
+    with torch.no_grad():
+        for name, p in small.named_parameters():
+            old = getattr(layer, name).view(2, 4, -1)[:, rest]
+            p.copy_((old[:, :, rest] if name == "weight_hh_l0" else old).view(p.shape))
+    assert (hs[:, :, 1] == 0).all()
+    assert_close(hs[:, :, rest], small(x, h_0[None, :, rest])[0])

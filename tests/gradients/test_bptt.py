@@ -6,13 +6,23 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.testing import assert_close
 
-from rnn_examples.gradients.bptt import rnn_backward, rnn_bptt, state_jacobian
-from rnn_examples.recurrence.elman import ElmanParams, params_of, rnn_forward
+from rnn_examples import GRU, LSTM, RNN
+from rnn_examples.gates import custom_cells
+from rnn_examples.gradients.bptt import (
+    rnn_backward,
+    rnn_bptt,
+    state_jacobian,
+    sweep_backward,
+)
+from rnn_examples.recurrence.elman import ElmanParams, params_of, rnn_forward, rnn_step
+from rnn_examples.recurrence.layers import weights_of
+from rnn_examples.recurrence.sweep import sweep
+from tests.oracles import F64, assert_bptt_works_under_torch_func, input_of
 
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 
 
-def case(T, B, I, H):  # noqa: E741
+def case(T, B, I, H):
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     rnn = nn.RNN(I, H, dtype=torch.float64)
     x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
@@ -77,7 +87,7 @@ def test_jacobian_equals_torch(sizes):
 
 
 def test_the_jacobian_over_no_step_is_the_identity():
-    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    rnn, *_, pull = case(5, 2, 3, 4)
     eye = torch.eye(4, dtype=torch.float64).expand(2, 4, 4)
     assert_close(state_jacobian(pull[:0], params_of(rnn)), eye)
 
@@ -110,3 +120,56 @@ def test_backward_names_what_does_not_fit(g, x, message):
 def test_function_checks_its_arguments_as_rnn_forward_does():
     with pytest.raises(ValueError, match=r"need \(T, B, 3\)"):
         rnn_bptt(torch.zeros(5, 2, 9), torch.zeros(2, 4), params_of(nn.RNN(3, 4)))
+
+
+# ------------------------------------------------------------------- any step
+
+
+CELLS = [
+    RNN,
+    LSTM,
+    GRU,
+    custom_cells.LayerNormLSTM,
+    custom_cells.PeepholeLSTM,
+    custom_cells.VariationalLSTM,
+    custom_cells.MinimalGatedUnit,
+]
+
+
+@pytest.mark.parametrize("cls", CELLS)
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 2), (5, 2, 3, 4)], ids=str)
+def test_backward_of_any_step_equals_autograd(cls, sizes):
+    T, B, I, H = sizes
+    torch.manual_seed(0)
+    layer = cls(I, H, **F64)
+    _, x, hx = input_of(layer, "padded", T, B)
+    state, p = layer.begin(tuple(s[0] for s in hx)), weights_of(layer)
+    hs, _ = sweep(layer.step, x, None, state, p)
+    pull = torch.randn_like(hs)
+    leaves = [x, *hx, *layer.parameters()]
+    want = torch.autograd.grad(hs, leaves, pull)
+    dx, d_state, d_weights = sweep_backward(
+        layer.step, pull, x, state, p, layer.parameters()
+    )
+    d_state = [d[None] for d in d_state[: len(hx)]]  # without what begin added
+    assert_close([dx, *d_state, *d_weights], list(want))
+    assert not dx.requires_grad
+
+
+def test_backward_of_a_step_and_by_hand_are_the_same():
+    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    p = params_of(rnn)
+    hs, _ = rnn_forward(x, h_0, p)
+    dx, dh_0, dp = rnn_backward(pull, x, h_0, hs, p)
+    any_dx, (any_dh_0,), any_dp = sweep_backward(rnn_step, pull, x, (h_0,), p, p)
+    assert_close((dx, dh_0, list(dp)), (any_dx, any_dh_0, any_dp))
+    wrong = sweep_backward(rnn_step, pull.flip(0), x, (h_0,), p, p)
+    with pytest.raises(AssertionError, match="not close"):
+        assert_close(wrong[0], dx)
+
+
+def test_the_function_works_under_torch_func():
+    def by_hand(x, h_0, weights):
+        return rnn_bptt(x, h_0, ElmanParams(*weights))
+
+    assert_bptt_works_under_torch_func(by_hand, RNN(3, 4, **F64))

@@ -12,7 +12,7 @@ SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 LAYERS = [nn.RNN, nn.LSTM, nn.GRU]
 
 
-def case(layer, T, B, I, H):  # noqa: E741
+def case(layer, T, B, I, H):
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     rnn = layer(I, H, num_layers=2, dtype=torch.float64)
     x = torch.randn(T, B, I, dtype=torch.float64)

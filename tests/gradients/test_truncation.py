@@ -5,14 +5,23 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from rnn_examples.gradients.truncation import recall_task, truncated_forward
+from rnn_examples import LSTM
+from rnn_examples.gates.custom_cells import MinimalGatedUnit, PeepholeLSTM
+from rnn_examples.gradients.stateful import detach_state
+from rnn_examples.gradients.truncation import (
+    recall_task,
+    truncated_forward,
+    truncated_sweep,
+)
 from rnn_examples.recurrence.elman import params_of, rnn_forward
+from rnn_examples.recurrence.layers import weights_of
+from tests.oracles import F64, as_given, input_of
 
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 CUTS = [(*sizes, tau) for sizes in SIZES for tau in (1, 2, 3, 7, 9)]
 
 
-def case(T, B, I, H):  # noqa: E741
+def case(T, B, I, H):
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     rnn = nn.RNN(I, H, dtype=torch.float64)
     x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
@@ -23,7 +32,7 @@ def case(T, B, I, H):  # noqa: E741
 
 def gradients(outputs, leaves, pull):
     """Of each leaf; zero where no path leads to it."""
-    keep = dict(retain_graph=True, allow_unused=True, materialize_grads=True)
+    keep = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
     return torch.autograd.grad(outputs, leaves, pull, **keep)
 
 
@@ -116,3 +125,22 @@ def test_recall_asks_for_the_first_symbol_among_noise(B, T):
     again, _ = recall_task(B, T, torch.Generator().manual_seed(0))
     other, _ = recall_task(B, T, torch.Generator().manual_seed(1))
     assert torch.equal(again, x) and torch.equal(other, x) == (T == 1)
+
+
+@pytest.mark.parametrize("cls", [LSTM, PeepholeLSTM, MinimalGatedUnit])
+def test_any_step_is_cut_as_a_layer_on_each_chunk(cls):
+    torch.manual_seed(0)
+    layer = cls(3, 4, **F64)
+    _, x, hx = input_of(layer, "padded", 7, 2)
+    state = tuple(s[0] for s in hx)
+    hs, last = truncated_sweep(layer.step, x, state, weights_of(layer), tau=3)
+    start, parts = as_given(hx), []
+    for chunk in x.split(3):
+        output, end = layer(chunk, start)
+        parts.append(output)
+        start = detach_state(end)
+    want = torch.cat(parts)
+    assert_close(hs, want)
+    assert_close(as_given(tuple(s[None] for s in last)), end)
+    pull, leaves = torch.randn_like(hs), [x, *hx, *layer.parameters()]
+    assert_close(gradients(hs, leaves, pull), gradients(want, leaves, pull))

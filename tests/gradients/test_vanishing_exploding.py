@@ -18,7 +18,7 @@ from rnn_examples.recurrence.elman import params_of, rnn_forward
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 
 
-def case(T, B, I, H):  # noqa: E741
+def case(T, B, I, H):
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     rnn = nn.RNN(I, H, dtype=torch.float64)
     x = torch.randn(T, B, I, dtype=torch.float64)
@@ -104,7 +104,7 @@ def test_scaled_orthogonal_equals_torch(H, gain):
 @pytest.mark.parametrize("max_norm", [1e-3, 0.5, 1, 2.5, 100])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_clip_by_norm_equals_torch(sizes, max_norm):
-    rnn, x, h_0 = case(*sizes)
+    rnn, *_ = case(*sizes)
     weights = list(rnn.parameters())
     for w in weights:
         w.grad = torch.randn_like(w)

@@ -139,6 +139,47 @@ def assert_a_wrong_weight_is_seen(cls, **extra) -> None:
         assert_same(ours, twin, *case)
 
 
+def assert_bptt_works_under_torch_func(by_hand, layer) -> None:
+    """vmap, grad, per-sample gradients and jacrev of by_hand are autograd's.
+
+    by_hand(x, *state, weights) -> hs for one layer, one direction; state (B, H).
+    """
+    torch.manual_seed(0)
+    x = torch.randn(5, 2, layer.input_size, **F64)
+    state = [torch.randn(2, size, **F64) for size in layer.state_sizes]
+    weights = list(layer.parameters())
+    names = [name for name, _ in layer.named_parameters()]
+    pull = torch.randn(5, 2, layer.state_sizes[0], **F64)
+
+    def through_autograd(x, *state_and_weights):
+        *state, weights = state_and_weights
+        hx = as_given(tuple(s[None] for s in state))
+        params = dict(zip(names, weights, strict=True))
+        return torch.func.functional_call(layer, params, (x, hx))[0]
+
+    def loss(f):
+        return lambda *inputs: (f(*inputs) * pull).sum()
+
+    last = len(state) + 1
+    inputs = (x, *state, weights)
+    for transform in (
+        lambda f: torch.func.grad(loss(f), argnums=(0, last)),
+        lambda f: torch.func.jacrev(f, argnums=(0, 1)),
+        lambda f: torch.func.vmap(  # per sample: each sequence a batch of one
+            torch.func.grad(
+                lambda *one: (
+                    f(one[0][:, None], *[s[None] for s in one[1:-1]], one[-1])
+                    .square()
+                    .sum()
+                ),
+                argnums=last,
+            ),
+            in_dims=(1, *[0] * len(state), None),
+        ),
+    ):
+        assert_close(transform(by_hand)(*inputs), transform(through_autograd)(*inputs))
+
+
 def rnn_case(T: int, B: int, I: int, H: int):
     """torch's RNN of one layer, x (T, B, I), h_0 (B, H), and a pull (T, B, H)."""
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
@@ -208,10 +249,10 @@ def assert_dropout_is_torchs(cls, **extra) -> None:
 
 def assert_dtypes_are_torchs(cls, **extra) -> None:
     """float32, and bfloat16 as closely as torch agrees with itself there."""
-    for dtype, tolerance in [(torch.float32, {}), (torch.bfloat16, {"atol": 0.05})]:
+    loose = {"rtol": 0.05, "atol": 0.05}
+    for dtype, tolerance in [(torch.float32, {}), (torch.bfloat16, loose)]:
         ours = cls(3, 4, num_layers=2, dtype=dtype, **extra)
         leaf, x, hx = input_of(ours, "padded", 5, 2)
-        tolerance = tolerance and tolerance | {"rtol": 0.05}
         with warnings.catch_warnings():  # proj_size: oneDNN says it cannot
             warnings.filterwarnings("ignore", "LSTM with projections")
             assert_same(ours, torch_twin(ours), leaf, x, hx, **tolerance)

@@ -1,4 +1,4 @@
-"""rnn_examples.recurrence.drop_in against torch.nn: options, names, layouts."""
+"""rnn_examples.recurrence.layers in torch's place: options, names, layouts."""
 
 import pytest
 import torch
@@ -7,7 +7,6 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.testing import assert_close
 
 from rnn_examples.gates.lstm import LSTM
-from rnn_examples.recurrence.drop_in import DropIn
 from rnn_examples.recurrence.layers import RNN
 from tests import oracles
 
@@ -42,11 +41,6 @@ def test_a_packed_result_unpacks_in_the_callers_order():
         for b, x in enumerate(xs):
             alone = layer(x, None if given is None else given[:, b])
             assert_close((outputs[b], h_n[:, b]), alone)
-
-
-def test_it_says_what_it_lacks():
-    with pytest.raises(AttributeError, match="stack"):
-        DropIn(3, 4)(torch.zeros(5, 2, 3))
 
 
 def test_the_comparison_can_fail():

@@ -10,7 +10,7 @@ from rnn_examples.recurrence.elman import params_of, rnn_forward, rnn_step
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 
 
-def case(T, B, I, H):  # noqa: E741
+def case(T, B, I, H):
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     rnn = nn.RNN(I, H, dtype=torch.float64)
     x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
@@ -30,7 +30,7 @@ def test_step_equals_rnn_cell(sizes):
     rnn, x, h_0 = case(*sizes)
     cell = nn.RNNCell(rnn.input_size, rnn.hidden_size, dtype=torch.float64)
     cell.load_state_dict({k[:-3]: v for k, v in rnn.state_dict().items()})
-    assert_close(rnn_step(x[0], h_0, params_of(rnn)), cell(x[0], h_0))
+    assert_close(rnn_step(x[0], (h_0,), params_of(rnn)), (cell(x[0], h_0),))
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)

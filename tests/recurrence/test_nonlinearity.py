@@ -21,7 +21,7 @@ ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 
 
 def case(sizes, nonlinearity="relu", positive=False):
-    T, B, I, H = sizes  # noqa: E741
+    T, B, I, H = sizes
     torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
     rnn = nn.RNN(I, H, nonlinearity=nonlinearity, dtype=torch.float64)
     x = torch.randn(T, B, I, dtype=torch.float64)

@@ -17,7 +17,7 @@ GRID = list(itertools.product(KINDS, SIZES, [1, 2], [False, True], [False, True]
 
 def case(kind, K, D, batch_first=False, batched=True):
     """A layer, its input and a random start, as the layer wants them."""
-    T, B, I, H = SIZES[K]  # noqa: E741
+    T, B, I, H = SIZES[K]
     torch.manual_seed(100 * K + 10 * D + KINDS.index(kind))
     projection = {"proj_size": H - 1} if "proj" in kind else {}
     layer = getattr(nn, kind[:4].strip())(

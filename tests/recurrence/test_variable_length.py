@@ -13,6 +13,12 @@ from torch.nn.utils.rnn import (
 )
 from torch.testing import assert_close
 
+from rnn_examples.gates.custom_cells import (
+    MinimalGatedUnit,
+    PeepholeLSTM,
+    ZoneoutLSTM,
+)
+from rnn_examples.recurrence.layers import weights_of
 from rnn_examples.recurrence.variable_length import (
     batch_sizes,
     last_valid,
@@ -36,57 +42,67 @@ SIZES = [  # lengths, I, H
 def batch(lengths, *features):
     """Random sequences of these lengths, each a leaf."""
     torch.manual_seed(sum(lengths) + 10 * sum(features))
-    options = dict(dtype=torch.float64, requires_grad=True)
+    options = {"dtype": torch.float64, "requires_grad": True}
     return [torch.randn(n, *features, **options) for n in lengths]
 
 
-def layer_and_step(kind, I, H):  # noqa: E741
-    """A layer of torch and its cell; an LSTM's h and c stand side by side."""
+def layer_and_step(kind, I, H):
+    """A layer of torch, and its cell as a step(x_t, state, p)."""
     layer = getattr(nn, kind)(I, H, dtype=torch.float64)
     cell = getattr(nn, f"{kind}Cell")(I, H, dtype=torch.float64)
     for name, value in layer.named_parameters():
         setattr(cell, name.removesuffix("_l0"), value)  # shared, for gradients
     if kind == "LSTM":
-        return layer, lambda x_t, s: torch.cat(cell(x_t, s.chunk(2, 1)), 1)
-    return layer, cell
+        return layer, lambda x_t, state, p: cell(x_t, state)
+    return layer, lambda x_t, state, p: (cell(x_t, *state),)
 
 
-def start_of(state, kind):
-    """(B, H) or (B, 2H) -> what the layer takes as hx."""
-    return tuple(state[None].chunk(2, 2)) if kind == "LSTM" else state[None]
+def state_for(kind, B, H):
+    """Random h, or h and c, (B, H) each."""
+    options = {"dtype": torch.float64, "requires_grad": True}
+    return tuple(torch.randn(B, H, **options) for _ in range(1 + (kind == "LSTM")))
 
 
-def joined(h_n):
-    """What the layer returns -> (B, H) or (B, 2H)."""
-    return torch.cat(h_n, 2)[0] if isinstance(h_n, tuple) else h_n[0]
+def given(state):
+    """(B, H) each -> what a layer takes as hx."""
+    hx = tuple(s[None] for s in state)
+    return hx if len(hx) > 1 else hx[0]
+
+
+def returned(h_n):
+    """What a layer returns -> (B, H) each."""
+    return [s[0] for s in (h_n if isinstance(h_n, tuple) else (h_n,))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_masked_equals_packed_and_one_by_one_with_gradients(kind, sizes, value):
-    lengths, I, H = sizes  # noqa: E741
+    lengths, I, H = sizes
     sequences = batch(lengths, I)
     layer, step = layer_and_step(kind, I, H)
-    width = 2 * H if kind == "LSTM" else H
-    h_0 = torch.randn(len(lengths), width, dtype=torch.float64, requires_grad=True)
+    state = state_for(kind, len(lengths), H)
     x, sizes_ = pad(sequences, value)
 
-    hs, ours = masked_forward(x, h_0, sizes_, step)
+    hs, ours = masked_forward(step, x, sizes_, state, None)
     packed = pack_padded_sequence(x, sizes_, enforce_sorted=False)
-    output, h_n = layer(packed, start_of(h_0, kind))
+    output, h_n = layer(packed, given(state))
     output, _ = pad_packed_sequence(output)
     alone = [
-        layer(s[:, None], start_of(h_0[[b]], kind)) for b, s in enumerate(sequences)
+        returned(layer(s[:, None], given([v[[b]] for v in state]))[1])
+        for b, s in enumerate(sequences)
     ]
-    theirs, single = joined(h_n), torch.cat([joined(h) for _, h in alone])
+    theirs, single = returned(h_n), [torch.cat(v) for v in zip(*alone, strict=True)]
 
-    assert_close(hs[..., :H], output)
-    assert_close(ours, theirs)
-    assert_close(ours, single)
-    ends, leaves = (ours, theirs, single), [*sequences, h_0, *layer.parameters()]
-    pull = torch.randn_like(ours)
-    grads = [torch.autograd.grad(h, leaves, pull, True) for h in ends]
+    assert_close(hs, output)
+    assert_close(list(ours), theirs)
+    assert_close(list(ours), single)
+    leaves = [*sequences, *state, *layer.parameters()]
+    pulls = [torch.randn_like(v) for v in ours]
+    grads = [
+        torch.autograd.grad(ends, leaves, pulls, True)
+        for ends in (ours, theirs, single)
+    ]
     assert_close(grads[0], grads[1])
     assert_close(grads[0], grads[2])
 
@@ -96,8 +112,8 @@ def test_gradients_of_all_states_equal_packed(kind):
     sequences = batch([2, 6, 1, 4], 3)
     layer, step = layer_and_step(kind, 3, 5)
     x, lengths = pad(sequences)
-    h_0 = torch.zeros(4, 10 if kind == "LSTM" else 5, dtype=torch.float64)
-    hs = masked_forward(x, h_0, lengths, step)[0][..., :5]
+    zeros = tuple(torch.zeros_like(v) for v in state_for(kind, 4, 5))
+    hs, _ = masked_forward(step, x, lengths, zeros, None)
     output, _ = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
     output, _ = pad_packed_sequence(output)
     pull, leaves = torch.randn_like(output), [*sequences, *layer.parameters()]
@@ -110,7 +126,7 @@ def test_last_valid_of_an_unmasked_run_equals_packed(kind):
     layer, _ = layer_and_step(kind, 3, 5)
     x, lengths = pad(batch([2, 6, 1, 4], 3))
     _, h_n = layer(pack_padded_sequence(x, lengths, enforce_sorted=False))
-    theirs, pull = joined(h_n)[:, :5], torch.randn(4, 5, dtype=torch.float64)
+    theirs, pull = returned(h_n)[0], torch.randn(4, 5, dtype=torch.float64)
     ours = last_valid(layer(x)[0], lengths)
     assert_close(ours, theirs)
     parameters = list(layer.parameters())
@@ -178,7 +194,7 @@ def test_pad_names_what_is_wrong(sequences, message):
 
 
 def test_pad_does_not_cut_floats_to_whole_numbers():
-    with pytest.raises(ValueError, match="features .*int64.*; need one kind"):
+    with pytest.raises(ValueError, match=r"features .*int64.*; need one kind"):
         pad([torch.ones(2, dtype=torch.int64), torch.full((3,), 0.5)])
 
 
@@ -192,7 +208,7 @@ def test_mask_names_lengths_out_of_range(lengths):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda x, lengths: masked_forward(x, x[0], lengths, torch.add),
+        lambda x, lengths: masked_forward(None, x, lengths, (x[0],), None),
         pack,
         last_valid,
         masked_mean,
@@ -204,3 +220,15 @@ def test_lengths_that_do_not_fit_are_named(call, lengths):
     message = re.escape(f"lengths has shape ({len(lengths)},); need (B,)")
     with pytest.raises(ValueError, match=message):
         call(torch.zeros(5, 3, 2), torch.tensor(lengths))
+
+
+@pytest.mark.parametrize("cls", [PeepholeLSTM, MinimalGatedUnit, ZoneoutLSTM])
+def test_a_cell_of_ones_own_can_be_masked(cls):
+    lengths, layer = [2, 6, 1, 4], cls(3, 5, dtype=torch.float64).eval()
+    x, sizes = pad(batch(lengths, 3))
+    state = tuple(torch.randn(4, 5, dtype=torch.float64) for _ in layer.state_sizes)
+    hs, last = masked_forward(layer.step, x, sizes, state, weights_of(layer))
+    packed = pack_padded_sequence(x, sizes, enforce_sorted=False)
+    output, h_n = layer(packed, given(state))
+    assert_close(hs, pad_packed_sequence(output)[0])
+    assert_close(list(last), returned(h_n))

@@ -1,5 +1,6 @@
-"""The whole site, built once for the tests that read it."""
+"""The published site, and one built from a copy of the project elsewhere."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -11,30 +12,39 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def build(root: Path, out: Path) -> Path:
+def run(*command: str | Path, **env: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "-c", str(root)]
-        + ["-d", str(out / "doctrees"), str(root / "docs"), str(out / "html")],
+        [sys.executable, *command],
+        check=False,
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONHASHSEED": "random"},
+        env=os.environ | env,
     )
-    assert done.returncode == 0, done.stderr
-    return out / "html"
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
-def html(tmp_path_factory):
-    """The folder that ``make html`` would publish."""
-    return build(ROOT, tmp_path_factory.mktemp("built"))
+def html():
+    """The folder that `make html` publishes, built where that is needed."""
+    folder = ROOT / "docs" / "_build"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".tests").open("w") as mine:  # one test process at a time
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        run(ROOT / "tools" / "build.py")
+    return folder / "html"
 
 
 @pytest.fixture(scope="session")
 def html_elsewhere(tmp_path_factory):
-    """The same, from a copy of the project in another folder."""
+    """The whole site, built at once, from a copy of the project."""
     root = tmp_path_factory.mktemp("elsewhere") / "a" / "copy"
     skip = shutil.ignore_patterns("_build", "__pycache__")
-    shutil.copytree(ROOT / "docs", root / "docs", ignore=skip)
-    shutil.copytree(ROOT / "rnn_examples", root / "rnn_examples", ignore=skip)
+    for folder in ("docs", "rnn_examples"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=skip)
     shutil.copy(ROOT / "conf.py", root)
-    return build(root, root / "docs" / "_build")
+    docs, out = root / "docs", root / "docs" / "_build"
+    sphinx = ["-m", "sphinx", "-q", "-W", "-c", root, "-d", out / "doctrees"]
+    # The copy's own modules, where Python would take the installed ones.
+    env = {"PYTHONPATH": str(root), "PYTHONHASHSEED": "random"}
+    run(*sphinx, docs, out / "html", **env)
+    return out / "html"

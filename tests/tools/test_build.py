@@ -74,7 +74,7 @@ def test_a_full_disk(good):
 
 
 def test_two_builds_at_once(good):
-    with open(good.root / "docs" / "_build" / ".lock", "r+") as f:
+    with (good.root / "docs" / "_build" / ".lock").open("r+") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         before, done = good.published(), good.build()
     assert done.returncode == 1 and "another build (process " in done.stderr

@@ -19,10 +19,10 @@ NOTE += "def note(app, name, source):\n    source[0] += '\\n\\n{}\\n'\n"
 class Live:
     """The server in a process of its own, and what it serves."""
 
-    def __init__(self, site):
+    def __init__(self, site, log):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.log = open(site.root / "live.log", "w+")
+        self.log = log
         self.process = subprocess.Popen(
             [*site.command(), "--live", "--port", str(self.port)],
             stdout=self.log,
@@ -66,11 +66,11 @@ def live(site):
     site.write("docs/_extensions/note_here.py", NOTE.format("first note"))
     add = 'sys.path.insert(0, os.path.join(ROOT, "docs", "_extensions"))\n'
     site.conf(CONF + add + 'extensions.append("note_here")\n')
-    live = Live(site)
-    yield live
-    live.process.send_signal(signal.SIGINT)
-    assert live.process.wait(30) in (0, 1, -signal.SIGINT)
-    live.log.close()
+    with (site.root / "live.log").open("w+") as log:
+        live = Live(site, log)
+        yield live
+        live.process.send_signal(signal.SIGINT)
+        assert live.process.wait(30) in (0, 1, -signal.SIGINT)
 
 
 def test_an_edit_is_served(site, live):

@@ -1,13 +1,15 @@
 """Break every example module on purpose; something must notice each time.
 
-    make check-honesty              every mutant of every module
-    make check-honesty SAMPLE=40    a share of them, drawn with a fixed seed
+    make mutants                                        every mutant there is
+    make mutants SAMPLE=40                              a share, the same each time
+    make mutants MODULE=rnn_examples/gates/lstm.py      those of one module
 
 A mutant is a module with one change: a digit of an expected output, an
 operator, a sign, a transposition, an index or another number. It is killed
-when the module's doctests fail or, for a change in the code, when its test
-tests/PART/test_NAME.py fails. A changed expected output must be killed by the
-doctest alone. Mutants that compute the same as the original stand, with the
+when the module's doctests fail or, for a change in the code, when one of the
+tests fails that its docstring names under Test: (without such a line,
+tests/PART/test_NAME.py). A changed expected output must be killed by the doctest
+alone. Mutants that compute the same as the original stand, with the
 reason, in tests/equivalent_mutants.toml.
 """
 
@@ -30,19 +32,41 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from doctest_checker import checker, flags
+
 LIMIT = 120  # seconds a mutant; one that loops for ever is killed by it
 EQUIVALENT = "tests/equivalent_mutants.toml"
 SWAPS = {
-    **{ast.Add: (b"+", b"-"), ast.Sub: (b"-", b"+"), ast.Mult: (b"*", b"/")},
-    **{ast.Div: (b"/", b"*"), ast.FloorDiv: (b"//", b"*"), ast.Mod: (b"%", b"*")},
-    **{ast.Pow: (b"**", b"*"), ast.MatMult: (b"@", b"*")},
-    **{ast.Eq: (b"==", b"!="), ast.NotEq: (b"!=", b"=="), ast.Lt: (b"<", b"<=")},
-    **{ast.LtE: (b"<=", b"<"), ast.Gt: (b">", b">="), ast.GtE: (b">=", b">")},
-    **{ast.In: (b"in", b"not in"), ast.NotIn: (b"not in", b"in")},
-    **{ast.Is: (b"is", b"is not"), ast.IsNot: (b"is not", b"is")},
-    **{ast.And: (b"and", b"or"), ast.Or: (b"or", b"and")},
-    **{ast.BitAnd: (b"&", b"|"), ast.BitOr: (b"|", b"&")},
+    ast.Add: (b"+", b"-"),
+    ast.Sub: (b"-", b"+"),
+    ast.Mult: (b"*", b"/"),
+    ast.Div: (b"/", b"*"),
+    ast.FloorDiv: (b"//", b"*"),
+    ast.Mod: (b"%", b"*"),
+    ast.Pow: (b"**", b"*"),
+    ast.MatMult: (b"@", b"*"),
+    ast.Eq: (b"==", b"!="),
+    ast.NotEq: (b"!=", b"=="),
+    ast.Lt: (b"<", b"<="),
+    ast.LtE: (b"<=", b"<"),
+    ast.Gt: (b">", b">="),
+    ast.GtE: (b">=", b">"),
+    ast.In: (b"in", b"not in"),
+    ast.NotIn: (b"not in", b"in"),
+    ast.Is: (b"is", b"is not"),
+    ast.IsNot: (b"is not", b"is"),
+    ast.And: (b"and", b"or"),
+    ast.Or: (b"or", b"and"),
+    ast.BitAnd: (b"&", b"|"),
+    ast.BitOr: (b"|", b"&"),
 }
+# What the tests of modules with torch import: here once, before the forks.
+SHARED = (
+    "torch.testing._internal.common_modules",
+    "hypothesis",
+    "onnx.reference",
+    "onnx.backend.test.case.node",
+)
 
 
 class Mutant(NamedTuple):
@@ -223,7 +247,6 @@ class Overlay(importlib.machinery.SourceFileLoader):
 def survives(root: Path, path: Path, source: bytes, doctest_alone: bool) -> bool:
     """Whether doctests and test pass with this source; runs in a child."""
     import pytest
-    from _pytest.doctest import _get_checker, _get_flag_lookup
 
     name = ".".join(path.relative_to(root).with_suffix("").parts)
 
@@ -233,25 +256,29 @@ def survives(root: Path, path: Path, source: bytes, doctest_alone: bool) -> bool
             if fullname == name:
                 loader = Overlay(name, path, source)
                 return importlib.util.spec_from_file_location(name, path, loader=loader)
+            return None
 
     sys.meta_path.insert(0, Hook)
     sys.path.insert(0, str(root))
-    flags = ("NUMBER", "NORMALIZE_WHITESPACE", "ELLIPSIS")
-    options = sum(_get_flag_lookup()[f] for f in flags)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         module = importlib.import_module(name)
-        runner = doctest.DocTestRunner(
-            _get_checker(), verbose=False, optionflags=options
-        )
+        runner = doctest.DocTestRunner(checker(), verbose=False, optionflags=flags())
         for test in doctest.DocTestFinder().find(module):
             if runner.run(test, out=lambda text: None).failed:
                 return False
     if doctest_alone:
         return True
-    test = root / "tests" / path.parent.name / f"test_{path.stem}.py"
+    tests = [str(root / test) for test in tests_of(root, path)]
     quiet = ["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={root}"]
-    return pytest.main([str(test), "-c", str(root / "pyproject.toml"), *quiet]) == 0
+    return pytest.main([*tests, "-c", str(root / "pyproject.toml"), *quiet]) == 0
+
+
+def tests_of(root: Path, path: Path) -> list[str]:
+    """The tests that a module's docstring names, or the one of its own name."""
+    line = re.search(r"^Tests?: (.*(?:\n +.*)*)", path.read_text(), re.M)
+    named = re.findall(r"tests/[\w/]+\.py", line[1]) if line else []
+    return named or [f"tests/{path.parent.name}/test_{path.stem}.py"]
 
 
 def start(root: Path, path: Path, source: bytes, doctest_alone: bool) -> int:
@@ -299,62 +326,98 @@ def key_of(root: Path, m: Mutant) -> tuple[str, str, str]:
     return (str(m.path.relative_to(root)), *m.lines())
 
 
-def check(root: Path, only: str | None, sample: int | None, seed: int) -> int:
-    """Print the table; the number of complaints."""
-    modules = [p for p in modules_of(root) if only in (None, str(p.relative_to(root)))]
-    if not modules:
-        sys.exit(f"check-honesty: no module {only} under {root}/rnn_examples")
-    mutants = [m for path in modules for m in mutants_of(path)]
-    known = equivalents(root)
-    keys = {key_of(root, m) for m in mutants}
-    bad = [
-        f"{EQUIVALENT} lists what is no mutant (any more): {key}"
-        for key in known
-        if key not in keys and only in (None, key[0])
-    ]
-    if sample is not None and sample < len(mutants):
-        mutants = random.Random(seed).sample(mutants, sample)
-    import pytest  # noqa: F401, before the forks, once for all
+class Report:
+    """What came of each mutant: a line for a module, then the complaints."""
+
+    def __init__(self, root: Path, mutants: list[Mutant], known: dict):
+        self.root, self.known = root, known
+        self.total = Counter(m.path for m in mutants)
+        self.open = Counter(self.total)
+        self.killed: Counter[Path] = Counter()
+        self.equivalent = 0
+        self.complaints: list[str] = []
+        self.begun = time.time()
+
+    def done(self, mutant: Mutant, survived: bool) -> None:
+        key = key_of(self.root, mutant)
+        if not survived:
+            self.killed[mutant.path] += 1
+            if key in self.known:
+                self.complain(f"{EQUIVALENT} lists a mutant that is killed: {key}")
+        elif key in self.known:
+            self.equivalent += 1
+        else:
+            path, before, after = key
+            where = f"{path}:{mutant.line} ({mutant.kind})"
+            self.complain(f"survives: {where}\n    {before}\n    {after}")
+        self.open[mutant.path] -= 1
+        if not self.open[mutant.path]:
+            self.module_done(mutant.path)
+
+    def complain(self, line: str) -> None:
+        self.complaints.append(line)
+
+    def module_done(self, path: Path) -> None:
+        count = f"{self.killed[path]:4} of {self.total[path]:4} killed"
+        seconds = time.time() - self.begun
+        print(f"{seconds:6.1f} s  {count}  {path.relative_to(self.root)}", flush=True)
+
+    def end(self) -> None:
+        for line in self.complaints:
+            print(line)
+        print(
+            f"mutants: killed {self.killed.total()} of {self.total.total()}; "
+            f"{self.equivalent} equivalent, listed in {EQUIVALENT}"
+        )
+
+
+def share_imports(modules: list[Path]) -> None:
+    """Import here, once, what every child would import."""
+    import pytest  # noqa: F401
 
     os.environ["OMP_NUM_THREADS"] = os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     if any(b"torch" in path.read_bytes() for path in modules):
         import torch
 
         torch.set_num_threads(1)
-    for path in modules:
-        pid = start(root, path, path.read_bytes(), doctest_alone=False)
-        if os.waitpid(pid, 0)[1] != 0:
-            name = path.relative_to(root)
-            sys.exit(f"check-honesty: tests of {name} fail without a mutation")
-    killed, total, begun = Counter(), Counter(m.path for m in mutants), time.time()
-    open_ = Counter(total)
-    same = 0
+        for name in SHARED:
+            importlib.import_module(name)
 
-    def done(mutant: Mutant, survived: bool):
-        nonlocal same
-        path, key = mutant.path.relative_to(root), key_of(root, mutant)
-        if survived and key in known:
-            same += 1
-        elif survived:
-            where = f"{path}:{mutant.line} ({mutant.kind})"
-            bad.append(f"survives: {where}\n    {key[1]}\n    {key[2]}")
-        else:
-            killed[mutant.path] += 1
-            if key in known:
-                bad.append(f"{EQUIVALENT} lists a mutant that is killed: {key}")
-        open_[mutant.path] -= 1
-        if not open_[mutant.path]:
-            count = f"{killed[mutant.path]:4} of {total[mutant.path]:4} killed"
-            print(f"{time.time() - begun:6.1f} s  {count}  {path}", flush=True)
 
-    run_all(root, mutants, done)
-    for line in bad:
-        print(line)
-    print(
-        f"check-honesty: killed {sum(killed.values())} of {len(mutants)} mutants; "
-        f"{same} equivalent, listed in {EQUIVALENT}"
-    )
-    return len(bad)
+def stop_unless_they_pass(root: Path, modules: list[Path]) -> None:
+    """Run the modules as they are: where a test fails anyway, it kills nothing."""
+    as_it_is = [Mutant(path, 0, 0, b"", "none") for path in modules]
+    failed = []
+
+    def done(mutant: Mutant, passed: bool) -> None:
+        if not passed:
+            failed.append(str(mutant.path.relative_to(root)))
+
+    run_all(root, as_it_is, done)
+    if failed:
+        names = ", ".join(sorted(failed))
+        sys.exit(f"mutants: tests of {names} fail without a mutation")
+
+
+def check(root: Path, only: str | None, sample: int | None, seed: int) -> int:
+    """Print the table; the number of complaints."""
+    modules = [p for p in modules_of(root) if only in (None, str(p.relative_to(root)))]
+    if not modules:
+        sys.exit(f"mutants: no module {only} under {root}/rnn_examples")
+    mutants = [m for path in modules for m in mutants_of(path)]
+    known = equivalents(root)
+    keys = {key_of(root, m) for m in mutants}
+    if sample is not None and sample < len(mutants):
+        mutants = random.Random(seed).sample(mutants, sample)
+    share_imports(modules)
+    stop_unless_they_pass(root, modules)
+    report = Report(root, mutants, known)
+    for key in known:
+        if key not in keys and only in (None, key[0]):
+            report.complain(f"{EQUIVALENT} lists what is no mutant (any more): {key}")
+    run_all(root, mutants, report.done)
+    report.end()
+    return len(report.complaints)
 
 
 def main() -> None:
