@@ -43,7 +43,7 @@ check-wheels: .venv/.installed  ## find a wheel of every pin for each Python, on
 	@$(BIN)/python tools/check_wheels.py
 
 test-torch: .venv/.installed  ## run the layers' tests with another torch (TORCH=2.4.1)
-	@$(PYTHON) tools/test_torch.py $(TORCH)
+	@$(BIN)/python tools/other_torch.py $(TORCH)
 
 weekly: mutants check-wheels  ## what takes minutes more than make check
 

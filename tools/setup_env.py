@@ -88,8 +88,9 @@ def main():
     # torch alone and first: its index must not serve anything else.
     torch_index = os.environ.get("TORCH_INDEX")
     if torch_index:
-        torch = ["torch", "-c", "constraints.txt", "--no-deps"]
-        steps.insert(0, ["--index-url", torch_index] + torch)
+        only_torch = ["--no-deps", "-c", "constraints.txt", "torch"]
+        only_torch += ["--index-url", torch_index]
+        steps.insert(0, only_torch)
     for step in steps:
         result = subprocess.run(pip + step, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         if result.returncode:

@@ -1,31 +1,25 @@
 """tools/check_wheels.py finds what two installations could disagree about."""
 
-import importlib.util
 import re
 from pathlib import Path
 
+import check_wheels
 import pytest
 
-FILE = Path(__file__).parents[2] / "tools" / "check_wheels.py"
+ROOT = Path(__file__).parents[2]
 LINUX, MAC = ("3.11.0", "Linux x86_64"), ("3.14.0", "macOS arm64")
 
 
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("check_wheels", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def unpinned(tool):
+def unpinned():
     def unpinned(where=LINUX, needs=("site",), **packages):
         wheels = {
             name: {"metadata": {"name": name, "version": "2.0", "requires_dist": lines}}
             for name, lines in packages.items()
         }
-        return list(tool.unpinned(wheels, list(needs), tool.environment(*where)))
+        return list(
+            check_wheels.unpinned(wheels, list(needs), check_wheels.environment(*where))
+        )
 
     return unpinned
 
@@ -56,18 +50,18 @@ def test_an_extra_counts_where_it_is_asked_for(unpinned):
     assert both == ["a needs b, which has no pin"]
 
 
-def test_pins_are_read_without_comments_and_options(tool):
-    assert "-c constraints.txt" not in tool.lines_of("requirements.txt")
-    pins = tool.lines_of("constraints.txt")
+def test_pins_are_read_without_comments_and_options():
+    assert "-c constraints.txt" not in check_wheels.lines_of("requirements.txt")
+    pins = check_wheels.lines_of("constraints.txt")
     assert all(pin.count("==") == 1 and " " not in pin for pin in pins), pins
     named = {pin.partition("==")[0].lower() for pin in pins}
-    assert {name.lower() for name in tool.lines_of("requirements.txt")} <= named
+    assert {name.lower() for name in check_wheels.lines_of("requirements.txt")} <= named
 
 
-def test_the_pythons_of_the_set_up_are_those_that_are_looked_at(tool):
-    text = (FILE.parent / "setup_env.py").read_text()
+def test_the_pythons_of_the_set_up_are_those_that_are_looked_at():
+    text = (ROOT / "tools" / "setup_env.py").read_text()
     (oldest, newest) = re.search(r"= \(3, (\d+)\), \(3, (\d+)\)", text).groups()
     minors = range(int(oldest), int(newest) + 1)
-    assert [f"3.{minor}.0" for minor in minors] == tool.PYTHONS
-    readme = (FILE.parents[1] / "README.md").read_text()
+    assert [f"3.{minor}.0" for minor in minors] == check_wheels.PYTHONS
+    readme = (ROOT / "README.md").read_text()
     assert f"Python 3.{oldest} to 3.{newest}" in readme
