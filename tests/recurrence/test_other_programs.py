@@ -176,6 +176,37 @@ def test_weight_norm_trains_as_with_torchs(cls):
     assert_close(*losses)
 
 
+def train_in_parallel(rank, rendezvous, results):
+    """One process of two: a step of DDP on its half of the batch."""
+    where = {"init_method": f"file://{rendezvous}", "rank": rank, "world_size": 2}
+    torch.distributed.init_process_group("gloo", **where)
+    found = []
+    for cls in LAYERS:
+        torch.manual_seed(0)
+        layer, x = cls(3, 4, num_layers=2, **F64), torch.randn(5, 4, 3, **F64)
+        parallel = nn.parallel.DistributedDataParallel(layer)
+        parallel(x[:, 2 * rank : 2 * rank + 2])[0].square().mean().backward()
+        found.append([p.grad.tolist() for p in layer.parameters()])
+    if rank == 0:
+        results.put(found)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_train_as_one(tmp_path):
+    results = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    arguments = (tmp_path / "rendezvous", results)
+    torch.multiprocessing.spawn(train_in_parallel, arguments, nprocs=2)
+    for cls, found in zip(LAYERS, results.get(), strict=True):
+        torch.manual_seed(0)
+        layer, x = cls(3, 4, num_layers=2, **F64), torch.randn(5, 4, 3, **F64)
+        theirs = torch_twin(layer)
+        loss = theirs(x)[0].square().mean()
+        want = torch.autograd.grad(loss, list(theirs.parameters()))
+        assert_close([torch.tensor(g, **F64) for g in found], list(want))
+        both = nn.DataParallel(layer)(x)[0]  # on the CPU the layer itself
+        assert_close(both, theirs(x)[0])
+
+
 # ----------------------------------------------------------- what ours alone does
 
 

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import check
@@ -102,3 +103,9 @@ def test_a_long_subject_is_found(length, found):
     (hook,) = [h for h in hooks() if h["language"] == "pygrep"]
     message = "x" * length + "\n\n" + "a body may be wider " * 9
     assert bool(re.search(hook["entry"], message, re.M | re.S)) == found
+
+
+def test_the_readmes_program_runs():
+    text = (ROOT / "README.md").read_text()
+    (program,) = re.findall(r"^ *```python\n(.*?)^ *```$", text, re.M | re.S)
+    exec(textwrap.dedent(program), {})
