@@ -42,7 +42,7 @@ class ForkServer:
 
     def __init__(self, warm: Callable[[], Any], work: Callable[..., None]) -> None:
         self.requests, theirs = Pipe()
-        self.lock = tempfile.TemporaryFile()
+        self.lock = tempfile.TemporaryFile()  # noqa: SIM115, stop closes it
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()

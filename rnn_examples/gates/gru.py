@@ -183,7 +183,7 @@ class GRUFunction(torch.autograd.Function):
     def backward(ctx: Any, g_hs: Tensor) -> tuple[Tensor | None, ...]:
         """From the last step to the first, then one product for each weight."""
         x, h_0, W_ih, W_hh, b_ih, b_hh, hs = ctx.saved_tensors
-        H = h_0.shape[-1]
+        _, H = h_0.shape
         h_prev = torch.cat([h_0[None], hs[:-1]])  # (T, B, H)
         W_rz, W_hn = W_hh[: 2 * H], W_hh[2 * H :]
         x_r, x_z, x_n = linear(x, W_ih, b_ih).chunk(3, dim=-1)

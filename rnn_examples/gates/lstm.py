@@ -117,8 +117,9 @@ class LSTM(Recurrent[tuple[Tensor, Tensor]]):
 
     def begin(self, state: State) -> State:
         """Under autocast in the dtype of the gates, as torch's."""
-        dtype = autocast_dtype(state[0])
-        return state if dtype is None else tuple(s.to(dtype) for s in state)
+        h, c = state
+        dtype = autocast_dtype(h)
+        return state if dtype is None else (h.to(dtype), c.to(dtype))
 
     def step(self, x_t: Tensor, state: State, p: Params) -> State:
         """One time step: (B, I), (h, c) -> (h, c)."""
@@ -160,7 +161,7 @@ class LSTMFunction(torch.autograd.Function):
         """From the last step to the first, then one product for each weight."""
         x, h_0, c_0, W_ih, W_hh, b_ih, b_hh, W_hr, hs, cs = ctx.saved_tensors
         h_prev = torch.cat([h_0[None], hs[:-1]])  # (T, B, H)
-        c_prev = torch.cat([c_0[None], cs[:-1]])
+        c_prev = [c_0, *cs]
         a = linear(x, W_ih, b_ih) + linear(h_prev, W_hh, b_hh)  # (T, B, 4*H)
         a_i, a_f, a_g, a_o = a.chunk(4, dim=-1)
         i, f, g, o = a_i.sigmoid(), a_f.sigmoid(), a_g.tanh(), a_o.sigmoid()

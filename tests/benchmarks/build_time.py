@@ -212,7 +212,7 @@ class Site:
         return seconds
 
     def edit(self):
-        with open(self.folder / "docs" / "page001.md", "a") as page:
+        with (self.folder / "docs" / "page001.md").open("a") as page:
             page.write(EDIT)
 
 

@@ -42,8 +42,10 @@ CELLS = [
 
 def sphinx(site, out, *options, **env):
     return subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-c", ".", *options]
-        + ["-d", f"{out}-dt/doctrees", "docs", f"{out}/html"],
+        [
+            *(sys.executable, "-m", "sphinx", "-q", "-c", ".", *options),
+            *("-d", f"{out}-dt/doctrees", "docs", f"{out}/html"),
+        ],
         cwd=site.root,
         capture_output=True,
         text=True,
@@ -213,11 +215,11 @@ def both(tmp_path_factory):
     for option in [*OPTIONS, "others"]:
         for name, (settings, cells, _) in pages(option).items():
             names.append(name)
-            settings = json.dumps(settings).replace("CACHE", str(root / "cache"))
+            given = json.dumps(settings).replace("CACHE", str(root / "cache"))
             inline = "It is {eval}`y`." if name == "inline" else ""
             site.page(name, *cells)
             path = site.root / "docs" / f"{name}.md"
-            head = HEAD.replace("\n---\n\n", f"\nmystnb: {settings}\n---\n\n", 1)
+            head = HEAD.replace("\n---\n\n", f"\nmystnb: {given}\n---\n\n", 1)
             text = path.read_text().replace(HEAD, head) + f"{inline}\n\nthe end\n"
             path.write_text(text)
     site.index(*sorted(names))
@@ -398,7 +400,7 @@ def upcoming(
     source: str,
     nb_config,
     logger,
-    read_fmt: None | dict = None,
+    read_fmt: None | dict = None,  # noqa: RUF036, as myst-nb writes it
     *,
     kernel_manager_class: type | None = None,
 ) -> object:

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from fork_server import ForkServer, ServerEnded
@@ -74,7 +75,7 @@ def test_one_that_takes_too_long_is_stopped(server):
         process.receive(0.01)
     process.stop()
     deadline = time.monotonic() + 10
-    while os.path.exists(f"/proc/{process.pid}") and time.monotonic() < deadline:
+    while Path(f"/proc/{process.pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
@@ -85,8 +86,8 @@ def test_a_server_that_cannot_warm_up(capfd):
         raise ImportError("no module of this name")
 
     server = ForkServer(fail, work)
-    with pytest.raises(ServerEnded):
-        for _ in range(2):  # the first may still find it alive
+    with pytest.raises(ServerEnded):  # noqa: PT012, the first may find it alive
+        for _ in range(2):
             server.start("add", 1)
     server.stop()
     assert "ImportError: no module of this name" in capfd.readouterr().err

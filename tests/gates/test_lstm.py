@@ -86,6 +86,16 @@ def test_the_gradient_by_hand_under_torch_func(P):
     oracles.assert_bptt_works_under_torch_func(ours, layer)
 
 
+def test_under_autocast_the_state_has_the_dtype_of_the_gates():
+    layer, zero = LSTM(3, 4), torch.zeros(2, 4)
+    assert layer.begin((zero, zero)) == (zero, zero)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        state = layer.begin((zero, zero))
+        assert [s.dtype for s in state] == [torch.bfloat16] * 2
+        double = zero.double(), zero.double()  # autocast leaves float64 alone
+        assert layer.begin(double) == double
+
+
 def test_every_other_gate_order_is_wrong():
     torch.manual_seed(0)
     ours = LSTM(3, 4, **oracles.F64)

@@ -64,7 +64,7 @@ def said(tmp_path_factory):
     path.write_text(CALLS + "".join(f"    {call}\n" for call in SAID))
     lines = re.findall(r"calls\.py:(\d+): (?:error|note): (.*)", mypy(path))
     first = CALLS.count("\n")
-    found = {call: "" for call in SAID}
+    found = dict.fromkeys(SAID, "")
     for number, text in lines:
         found[list(SAID)[int(number) - 1 - first]] += text
     return found
