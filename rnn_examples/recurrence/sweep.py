@@ -78,11 +78,11 @@ def sweep(
 ) -> tuple[Tensor, State]:
     """Run a step through time -> the output of each step, the last state.
 
-    With sizes None, data (T, B, I) is padded and the outputs are (T, B, H). Else
-    data (N, I) is packed, the outputs are (N, H), and sizes (T,) says how many
-    sequences take each step. The longest stand first, so those that have ended,
-    or in reverse not begun, are the last rows of the state, and wait.
-    Raises TypeError or ValueError when a step returns no state, by the first one.
+    With sizes None, data is padded (T, B, I), and the outputs are (T, B, H).
+    Else data is packed (N, I), the outputs are (N, H), and sizes (T,) says how
+    many sequences take each step. The longest stand first: those that have
+    ended, or in reverse not begun, are the last rows of the state, and wait.
+    Raises TypeError or ValueError when the first step returns no such state.
     """
     steps = data.unbind() if sizes is None else data.split(sizes.tolist())
     outputs: list[Tensor] = []

@@ -207,6 +207,17 @@ def test_two_processes_train_as_one(tmp_path):
         assert_close(both, theirs(x)[0])
 
 
+@pytest.mark.parametrize("cls", LAYERS)
+def test_pruning_leaves_what_it_leaves_of_torchs(cls):
+    ours = cls(3, 4, **F64)
+    theirs = torch_twin(ours)
+    for layer in (ours, theirs):
+        nn.utils.prune.l1_unstructured(layer, "weight_hh_l0", amount=0.5)
+    assert (ours.weight_hh_l0 == 0).double().mean() == 0.5
+    x = torch.randn(5, 2, 3, **F64)
+    assert_close(ours(x), theirs(x))
+
+
 # ----------------------------------------------------------- what ours alone does
 
 
@@ -249,6 +260,17 @@ def test_gradients_of_each_sequence_and_forward_mode(cls):
     eps = 1e-6  # differences are good to about 1e-9
     slope = (twin(x + eps * v)[0] - twin(x - eps * v)[0]) / (2 * eps)
     assert_close(ours, slope, rtol=1e-6, atol=1e-8)
+    if cls is LSTM:  # torch's RNN and GRU have this one
+        theirs, x = nn.LSTM(3, 4), torch.randn(5, 2, 3)
+        with pytest.raises(NotImplementedError, match="forward AD"):
+            torch.func.jvp(lambda x: theirs(x)[0], (x,), (x,))
+
+
+@pytest.mark.parametrize("cls", LAYERS)
+def test_torchs_layer_is_refused_by_a_compiler_that_wants_one_graph(cls):
+    theirs = torch.compile(torch_twin(cls(3, 4)), fullgraph=True, backend="eager")
+    with pytest.raises(Exception, match="Attempted to wrap RNN, GRU, or LSTM"):
+        theirs(torch.randn(5, 2, 3))
 
 
 @pytest.mark.parametrize("cls", LAYERS)
