@@ -121,12 +121,13 @@ def sweep_backward(
     with torch.no_grad():
         after = every_state(step, x, None, state, p)  # (T, B, H) each
     pairs = zip(state, after, strict=True)
-    before = [torch.cat([s[None], s_t[:-1]]) for s, s_t in pairs]
+    before = [[s, *s_t] for s, s_t in pairs]  # before[i][t]: tensor i, step t
     dx = torch.zeros_like(x)
     d_state = [torch.zeros_like(s) for s in state]
     d_weights = [torch.zeros_like(w) for w in weights]
     for t in reversed(range(len(x))):
-        x_t, *old = [v[t].detach().requires_grad_() for v in (x, *before)]
+        now = [x[t], *(s[t] for s in before)]
+        x_t, *old = [v.detach().requires_grad_() for v in now]
         new = step(x_t, tuple(old), p)
         pull = [d_state[0] + g[t], *d_state[1:]]  # from outside, from the next step
         dx[t], *grads = torch.autograd.grad(

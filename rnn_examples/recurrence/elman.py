@@ -57,7 +57,7 @@ def params_of(rnn: nn.RNN) -> ElmanParams:
         raise ValueError(f"rnn is {rnn}; need 1 layer, 1 direction, tanh")
     if not rnn.bias:
         raise ValueError(f"rnn is {rnn}; need bias=True")
-    W_ih, W_hh, b_ih, b_hh = rnn.all_weights[0]
+    ((W_ih, W_hh, b_ih, b_hh),) = rnn.all_weights
     return ElmanParams(W_ih, W_hh, b_ih, b_hh)
 
 
@@ -90,6 +90,6 @@ def rnn_forward(
     state: State = (h_0,)
     hs = []
     for x_t in x:  # (B, I)
-        state = step(x_t, state, p)
-        hs.append(state[0])  # (B, H)
-    return torch.stack(hs), state[0]
+        (h,) = state = step(x_t, state, p)
+        hs.append(h)  # (B, H)
+    return torch.stack(hs), h

@@ -108,7 +108,7 @@ def check_input(
 
     weight is one of the layer's, for its dtype and device.
     """
-    if not isinstance(input, Tensor | PackedSequence):
+    if not isinstance(input, (Tensor, PackedSequence)):  # | : not for torch 2.4
         kind = type(input).__name__
         raise TypeError(f"input is a {kind}; need a Tensor or a PackedSequence")
     packed = isinstance(input, PackedSequence)
@@ -171,7 +171,7 @@ def named_states(hx: Any, n: int) -> list[tuple[str, Any]]:
     """(name, value) of each of n tensors of a state. Raises TypeError."""
     if n == 1:
         return [("hx", hx)]
-    several = isinstance(hx, tuple | list)
+    several = isinstance(hx, (tuple, list))
     if not several or len(hx) != n:
         got = type(hx).__name__ + (f" of {len(hx)}" if several else "")
         raise TypeError(f"hx is a {got}; need a tuple of {n} Tensors")

@@ -89,12 +89,13 @@ def sweep(
     for x_t in reversed(steps) if reverse else steps:
         b = x_t.shape[0]
         h, *_ = state
-        old = state if b == h.shape[0] else tuple(s[:b] for s in state)
+        all_run = b == h.shape[0]
+        old = state if all_run else tuple(s[:b] for s in state)
         new = step(x_t, old, p)
         if not outputs:
             check_new_state(step, new, old)
         outputs.append(new[0])
-        state = new if old is state else with_waiting(new, state, b)
+        state = new if all_run else with_waiting(new, state, b)
     if reverse:
         outputs.reverse()
     return (torch.stack if sizes is None else torch.cat)(outputs), state

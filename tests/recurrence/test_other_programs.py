@@ -11,7 +11,7 @@ import warnings
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, prune
 from torch.testing import assert_close
 
 from rnn_examples import GRU, LSTM, RNN
@@ -212,7 +212,7 @@ def test_pruning_leaves_what_it_leaves_of_torchs(cls):
     ours = cls(3, 4, **F64)
     theirs = torch_twin(ours)
     for layer in (ours, theirs):
-        nn.utils.prune.l1_unstructured(layer, "weight_hh_l0", amount=0.5)
+        prune.l1_unstructured(layer, "weight_hh_l0", amount=0.5)
     assert (ours.weight_hh_l0 == 0).double().mean() == 0.5
     x = torch.randn(5, 2, 3, **F64)
     assert_close(ours(x), theirs(x))
