@@ -17,23 +17,19 @@ from rnn_examples.gradients.bptt import (
 from rnn_examples.recurrence.elman import ElmanParams, params_of, rnn_forward, rnn_step
 from rnn_examples.recurrence.layers import weights_of
 from rnn_examples.recurrence.sweep import sweep
-from tests.oracles import F64, assert_bptt_works_under_torch_func, input_of
+from tests.oracles import (
+    F64,
+    assert_bptt_works_under_torch_func,
+    input_of,
+    rnn_case,
+)
 
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 
 
-def case(T, B, I, H):
-    torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
-    rnn = nn.RNN(I, H, dtype=torch.float64)
-    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
-    h_0 = torch.randn(B, H, dtype=torch.float64, requires_grad=True)
-    pull = torch.randn(T, B, H, dtype=torch.float64)
-    return rnn, x, h_0, pull
-
-
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_backward_by_hand_equals_torch(sizes):
-    rnn, x, h_0, pull = case(*sizes)
+    rnn, x, h_0, pull = rnn_case(*sizes)
     output, _ = rnn(x, h_0[None])
     leaves = [x, h_0, *rnn.parameters()]
     theirs = torch.autograd.grad(output, leaves, pull)
@@ -44,7 +40,7 @@ def test_backward_by_hand_equals_torch(sizes):
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_function_equals_torch(sizes):
-    rnn, x, h_0, pull = case(*sizes)
+    rnn, x, h_0, pull = rnn_case(*sizes)
     leaves = [x, h_0, *rnn.parameters()]
     hs, (output, _) = rnn_bptt(x, h_0, params_of(rnn)), rnn(x, h_0[None])
     assert_close(hs, output)
@@ -54,7 +50,7 @@ def test_function_equals_torch(sizes):
 
 @pytest.mark.parametrize("check", ["gradcheck", "gradgradcheck"])
 def test_function_equals_finite_differences(check):
-    rnn, x, h_0, _ = case(4, 2, 3, 2)
+    rnn, x, h_0, _ = rnn_case(4, 2, 3, 2)
     inputs = [x, h_0, *rnn.parameters()]
     assert getattr(torch.autograd, check)(
         lambda x, h_0, *p: rnn_bptt(x, h_0, ElmanParams(*p)), inputs
@@ -64,7 +60,7 @@ def test_function_equals_finite_differences(check):
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_second_derivatives_equal_torch(sizes):
     """A loss linear in hs: its incoming gradient is a constant."""
-    rnn, x, h_0, pull = case(*sizes)
+    rnn, x, h_0, pull = rnn_case(*sizes)
     found = []
     for hs in (rnn_bptt(x, h_0, params_of(rnn)), rnn(x, h_0[None])[0]):
         (dx,) = torch.autograd.grad(hs, x, pull, create_graph=True)
@@ -75,7 +71,7 @@ def test_second_derivatives_equal_torch(sizes):
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_jacobian_equals_torch(sizes):
-    rnn, x, h_0, _ = case(*sizes)
+    rnn, x, h_0, _ = rnn_case(*sizes)
     p = params_of(rnn)
     hs, _ = rnn_forward(x, h_0, p)
     for k, t in [(0, len(x)), (len(x) // 2, len(x)), (0, 1)]:
@@ -87,13 +83,13 @@ def test_jacobian_equals_torch(sizes):
 
 
 def test_the_jacobian_over_no_step_is_the_identity():
-    rnn, *_, pull = case(5, 2, 3, 4)
+    rnn, *_, pull = rnn_case(5, 2, 3, 4)
     eye = torch.eye(4, dtype=torch.float64).expand(2, 4, 4)
     assert_close(state_jacobian(pull[:0], params_of(rnn)), eye)
 
 
 def test_the_comparison_can_fail():
-    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    rnn, x, h_0, pull = rnn_case(5, 2, 3, 4)
     p = params_of(rnn)
     output, _ = rnn(x, h_0[None])
     theirs = torch.autograd.grad(output, [x, h_0, *p], pull)
@@ -157,7 +153,7 @@ def test_backward_of_any_step_equals_autograd(cls, sizes):
 
 
 def test_backward_of_a_step_and_by_hand_are_the_same():
-    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    rnn, x, h_0, pull = rnn_case(5, 2, 3, 4)
     p = params_of(rnn)
     hs, _ = rnn_forward(x, h_0, p)
     dx, dh_0, dp = rnn_backward(pull, x, h_0, hs, p)

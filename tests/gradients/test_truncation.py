@@ -15,19 +15,10 @@ from rnn_examples.gradients.truncation import (
 )
 from rnn_examples.recurrence.elman import params_of, rnn_forward
 from rnn_examples.recurrence.layers import weights_of
-from tests.oracles import F64, as_given, input_of
+from tests.oracles import F64, as_given, input_of, rnn_case
 
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 CUTS = [(*sizes, tau) for sizes in SIZES for tau in (1, 2, 3, 7, 9)]
-
-
-def case(T, B, I, H):
-    torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
-    rnn = nn.RNN(I, H, dtype=torch.float64)
-    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
-    h_0 = torch.randn(B, H, dtype=torch.float64, requires_grad=True)
-    pull = torch.randn(T, B, H, dtype=torch.float64)
-    return rnn, x, h_0, pull
 
 
 def gradients(outputs, leaves, pull):
@@ -39,7 +30,7 @@ def gradients(outputs, leaves, pull):
 @pytest.mark.parametrize("sizes", CUTS, ids=str)
 def test_a_cut_changes_no_value(sizes):
     *sizes, tau = sizes
-    rnn, x, h_0, _ = case(*sizes)
+    rnn, x, h_0, _ = rnn_case(*sizes)
     p = params_of(rnn)
     hs, h_T = truncated_forward(x, h_0, p, tau)
     whole = rnn_forward(x, h_0, p)
@@ -52,7 +43,7 @@ def test_a_cut_changes_no_value(sizes):
 def test_gradients_are_those_of_each_chunk_alone(sizes):
     """nn.RNN on each chunk, started from a constant; the gradients added up."""
     *sizes, tau = sizes
-    rnn, x, h_0, pull = case(*sizes)
+    rnn, x, h_0, pull = rnn_case(*sizes)
     leaves = [x, h_0, *rnn.parameters()]
     theirs = [torch.zeros_like(v) for v in leaves]
     start = h_0[None]
@@ -68,7 +59,7 @@ def test_gradients_are_those_of_each_chunk_alone(sizes):
 @pytest.mark.parametrize("sizes", CUTS, ids=str)
 def test_the_last_state_sends_gradients_through_the_last_chunk(sizes):
     *sizes, tau = sizes
-    rnn, x, h_0, pull = case(*sizes)
+    rnn, x, h_0, pull = rnn_case(*sizes)
     leaves = [x, h_0, *rnn.parameters()]
     hs, h_T = truncated_forward(x, h_0, params_of(rnn), tau)
     ours = gradients(h_T, leaves, pull[0])
@@ -79,7 +70,7 @@ def test_the_last_state_sends_gradients_through_the_last_chunk(sizes):
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_without_a_cut_the_gradient_is_exact(sizes):
-    rnn, x, h_0, pull = case(*sizes)
+    rnn, x, h_0, pull = rnn_case(*sizes)
     leaves = [x, h_0, *rnn.parameters()]
     output, _ = rnn(x, h_0[None])
     for tau in (len(x), len(x) + 1):
@@ -88,7 +79,7 @@ def test_without_a_cut_the_gradient_is_exact(sizes):
 
 
 def test_the_comparison_can_fail():
-    rnn, x, h_0, pull = case(5, 2, 3, 4)
+    rnn, x, h_0, pull = rnn_case(5, 2, 3, 4)
     output, _ = rnn(x, h_0[None])
     hs, _ = truncated_forward(x, h_0, params_of(rnn), tau=4)
     for leaf in (h_0, *rnn.parameters()):

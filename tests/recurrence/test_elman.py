@@ -6,28 +6,21 @@ from torch import nn
 from torch.testing import assert_close
 
 from rnn_examples.recurrence.elman import params_of, rnn_forward, rnn_step
+from tests.oracles import rnn_case
 
 SIZES = [(1, 1, 1, 1), (5, 2, 3, 4), (4, 1, 5, 2), (2, 6, 1, 3), (7, 3, 4, 1)]
 
 
-def case(T, B, I, H):
-    torch.manual_seed(T + 10 * B + 100 * I + 1000 * H)
-    rnn = nn.RNN(I, H, dtype=torch.float64)
-    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
-    h_0 = torch.randn(B, H, dtype=torch.float64, requires_grad=True)
-    return rnn, x, h_0
-
-
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_forward_equals_torch(sizes):
-    rnn, x, h_0 = case(*sizes)
+    rnn, x, h_0, _ = rnn_case(*sizes)
     output, h_n = rnn(x, h_0[None])
     assert_close(rnn_forward(x, h_0, params_of(rnn)), (output, h_n[0]))
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_step_equals_rnn_cell(sizes):
-    rnn, x, h_0 = case(*sizes)
+    rnn, x, h_0, _ = rnn_case(*sizes)
     cell = nn.RNNCell(rnn.input_size, rnn.hidden_size, dtype=torch.float64)
     cell.load_state_dict({k[:-3]: v for k, v in rnn.state_dict().items()})
     assert_close(rnn_step(x[0], (h_0,), params_of(rnn)), (cell(x[0], h_0),))
@@ -35,7 +28,7 @@ def test_step_equals_rnn_cell(sizes):
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_gradients_equal_torch(sizes):
-    rnn, x, h_0 = case(*sizes)
+    rnn, x, h_0, _ = rnn_case(*sizes)
     leaves = [x, h_0, *rnn.parameters()]
     hs, h_T = rnn_forward(x, h_0, params_of(rnn))
     output, h_n = rnn(x, h_0[None])
@@ -46,7 +39,7 @@ def test_gradients_equal_torch(sizes):
 
 
 def test_the_comparison_can_fail():
-    rnn, x, h_0 = case(5, 2, 3, 4)
+    rnn, x, h_0, _ = rnn_case(5, 2, 3, 4)
     p = params_of(rnn)
     wrong = p._replace(W_hh=p.W_hh.T)
     output, _ = rnn(x, h_0[None])
