@@ -94,7 +94,7 @@ class GRU(Recurrent[Tensor]):
             acts on h before the product, n = tanh(... + (r h) W_hn^T + b_hn).
             It has the same parameters and is another function.
 
-    Inputs:
+    Inputs, with T steps, B sequences:
         input: (T, B, I), or (B, T, I), or one sequence (T, I), or packed.
         hx: h_0 (K*D, B, H), for one sequence (K*D, H); None for zeros.
 
@@ -103,7 +103,7 @@ class GRU(Recurrent[Tensor]):
         h_n: each layer's and direction's last state, (K*D, B, H).
 
     Raises:
-        TypeError, ValueError: for an option that makes no layer.
+        TypeError, ValueError: for an invalid option.
         TypeError, ValueError, RuntimeError: in a call, as torch would; the
             message says what does not fit.
 

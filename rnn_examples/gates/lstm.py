@@ -85,17 +85,18 @@ class LSTM(Recurrent[tuple[Tensor, Tensor]]):
         proj_size: P > 0 shortens h_t to P features by one more weight, W_hr.
         device, dtype: of the parameters.
 
-    Inputs:
+    Inputs, with T steps, B sequences:
         input: (T, B, I), or (B, T, I), or one sequence (T, I), or packed.
         hx: a tuple (h_0, c_0), (K*D, B, H) each, h_0 (K*D, B, P) with proj_size,
             for one sequence (K*D, H); None for zeros.
 
     Outputs:
-        output: h_t of the last layer, (T, B, D*H), in the input's layout.
+        output: h_t of the last layer, (T, B, D*H), in the input's layout; D*P
+            features with proj_size.
         (h_n, c_n): each layer's and direction's last state, as hx.
 
     Raises:
-        TypeError, ValueError: for an option that makes no layer.
+        TypeError, ValueError: for an invalid option.
         TypeError, ValueError, RuntimeError: in a call, as torch would; the
             message says what does not fit.
 
@@ -116,7 +117,7 @@ class LSTM(Recurrent[tuple[Tensor, Tensor]]):
         return {"W_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {}
 
     def begin(self, state: State) -> State:
-        """Under autocast in the dtype of the gates, as torch's."""
+        """Cast the state to the dtype of autocast, as torch does."""
         h, c = state
         dtype = autocast_dtype(h)
         return state if dtype is None else (h.to(dtype), c.to(dtype))

@@ -65,6 +65,7 @@ TORCH_NAMES = {
     "W_hr": "weight_hr",
 }
 EQUATION_NAMES = {torchs: ours for ours, torchs in TORCH_NAMES.items()}
+TAKEN = {"W_ih", "W_hh", "b_ih", "b_hh", "extras", *EQUATION_NAMES}
 
 
 def weights_of(layer: nn.RNNBase, k: int = 0, d: int = 0) -> Params:
@@ -88,10 +89,10 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
     """Any ``step`` in layers and directions; options and call as torch.nn.RNN.
 
     A cell is a subclass with ``step(x_t, state, p) -> state``. Where needed, it
-    also sets ``blocks``, how many times H rows a weight has; ``state_sizes``, the
-    features of each tensor of its state; ``extras``, what it learns besides;
-    ``begin``, its state before the first step. A faster layer replaces ``sweep``,
-    one layer in one direction, and nothing else.
+    also sets ``blocks`` (a weight has blocks * H rows) and ``state_sizes`` (the
+    features of each tensor of its state), and defines ``extras`` (what it learns
+    besides) and ``begin`` (its state before the first step). A faster layer
+    overrides ``sweep``, one layer in one direction, and nothing else.
 
     It is an nn.RNNBase, so what asks for one, or reads ``all_weights``, works. It
     is no nn.LSTM: torch.compile refuses those.
@@ -115,7 +116,7 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
     ) -> None:
         """Options as torch.nn.RNN's, LSTM's and GRU's.
 
-        Raises TypeError or ValueError for an option that makes no layer.
+        Raises TypeError or ValueError for an invalid option.
         """
         # Past RNNBase's own, which would make and draw a torch layer's weights.
         super(nn.RNNBase, self).__init__()
@@ -149,7 +150,11 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
         return (self.hidden_size,)
 
     def extras(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of what is learnt besides, in each layer and direction."""
+        """Name and shape of what is learnt besides, in each layer and direction.
+
+        It is asked while the layer is made: set a size that it reads before
+        super().__init__().
+        """
         return {}
 
     def begin(self, state: State) -> State:
@@ -170,7 +175,7 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
     ) -> tuple[Tensor, State]:
         """One layer, one direction: all outputs, last state; see sweep.py."""
         step = self.step
-        if not callable(step):  # a number that a subclass keeps under this name
+        if not callable(step):  # a program's subclass that counts in self.step
             step = functools.partial(type(self).step, self)
         return sweep(step, data, sizes, state, p, reverse)
 
@@ -285,7 +290,10 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
         inputs = self.input_size if k == 0 else out * (1 + self.bidirectional)
         weights = {"W_ih": (rows, inputs), "W_hh": (rows, out)}
         biases = {"b_ih": (rows,), "b_hh": (rows,)} if self.bias else {}
-        return {**weights, **biases, **self.extras()}
+        extras = self.extras()
+        for name in TAKEN.intersection(extras):
+            raise ValueError(f"extras names {name}; choose a name that is not taken")
+        return {**weights, **biases, **extras}
 
     def flatten_parameters(self) -> None:
         """Nothing to do; torch lays out its weights for cuDNN with it."""
@@ -310,7 +318,7 @@ class RNN(Recurrent[Tensor]):
         proj_size: must be 0; it is here for torch's order of arguments.
         device, dtype: of the parameters.
 
-    Inputs:
+    Inputs, with T steps, B sequences:
         input: (T, B, I), or (B, T, I), or one sequence (T, I), or packed.
         hx: h_0 (K*D, B, H), for one sequence (K*D, H); None for zeros.
 
@@ -319,7 +327,7 @@ class RNN(Recurrent[Tensor]):
         h_n: each layer's and direction's last state, (K*D, B, H).
 
     Raises:
-        TypeError, ValueError: for an option that makes no layer.
+        TypeError, ValueError: for an invalid option.
         TypeError, ValueError, RuntimeError: in a call, as torch would; the
             message says what does not fit.
 

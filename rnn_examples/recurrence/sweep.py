@@ -140,15 +140,21 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
 def check_new_state(step: Step[P], new: object, old: State) -> None:
     """Raises TypeError or ValueError unless new has the form of old."""
     name = getattr(step, "__qualname__", type(step).__name__)
+    tensors = "1 Tensor" if len(old) == 1 else f"{len(old)} Tensors"
     if not isinstance(new, tuple):
+        hint = {"NoneType": "; is there a return?"}.get(type(new).__name__, "")
+        if isinstance(new, Tensor) and len(old) == 1:
+            hint = "; is it (h,) with the comma?"
         got = f"{name} returned a {type(new).__name__}"
-        comma = "; is it (h,) with the comma?" if len(old) == 1 else ""
-        raise TypeError(f"{got}; need a tuple of {len(old)} Tensors, h first{comma}")
+        raise TypeError(f"{got}; need a tuple of {tensors}, h first{hint}")
     if len(new) != len(old):
-        raise ValueError(f"{name} returned {len(new)} Tensors; need {len(old)}")
+        raise ValueError(
+            f"{name} returned {len(new)} tensors; need {tensors}, as in its state"
+        )
     for i, (n, s) in enumerate(zip(new, old, strict=True)):
+        what = f"tensor {i} of the state that {name} returned"
         if not isinstance(n, Tensor):
-            raise TypeError(f"{name}[{i}] is a {type(n).__name__}; need a Tensor")
+            raise TypeError(f"{what} is a {type(n).__name__}; need a Tensor")
         if n.shape != s.shape:
-            need = f"need the state's shape, {tuple(s.shape)}"
-            raise ValueError(f"{name}[{i}] has shape {tuple(n.shape)}; {need}")
+            need = f"need {tuple(s.shape)}, as before the step"
+            raise ValueError(f"{what} has shape {tuple(n.shape)}; {need}")

@@ -312,7 +312,7 @@ def test_help_explains_every_argument_and_the_signature_shows_it(cls):
     assert not {"args", "kwargs", "a", "kw"} & set(names)
     words = cls.__doc__.replace(",", " ").replace(":", " ").split()
     assert [name for name in names if name not in words] == []
-    for heading in ("Args:", "Inputs:", "Outputs:", "Raises:", "Page:"):
+    for heading in ("Args:", "Inputs, with", "Outputs:", "Raises:", "Page:"):
         assert heading in cls.__doc__
 
 
@@ -355,8 +355,12 @@ def test_a_cell_without_a_step():
     ("returned", "error", "message"),
     [
         (lambda h: h.tanh(), TypeError, r"Cell.step returned a Tensor; .* comma\?$"),
-        (lambda h: (h[:, 1:],), ValueError, r"Cell.step\[0\] has shape \(2, 3\); need"),
-        (lambda h: (h, h), ValueError, "Cell.step returned 2 Tensors; need 1$"),
+        (
+            lambda h: (h[:, 1:],),
+            ValueError,
+            r"that .*Cell.step returned has shape \(2, 3\); need",
+        ),
+        (lambda h: (h, h), ValueError, "Cell.step returned 2 tensors; need 1 Tensor"),
     ],
 )
 def test_a_mistake_in_a_cell_is_named(returned, error, message):
@@ -366,6 +370,16 @@ def test_a_mistake_in_a_cell_is_named(returned, error, message):
 
     with pytest.raises(error, match=message):
         Cell(3, 4)(torch.zeros(5, 2, 3))
+
+
+@pytest.mark.parametrize("name", ["W_ih", "b_hh", "weight_hr", "extras"])
+def test_a_name_that_is_taken_is_refused(name):
+    class Cell(Recurrent):
+        def extras(self):
+            return {name: (1,)}
+
+    with pytest.raises(ValueError, match=f"extras names {name}; choose"):
+        Cell(3, 4)
 
 
 def test_a_parameter_that_a_cell_does_not_have_is_named():

@@ -107,14 +107,27 @@ def test_params_have_four_names_and_a_cells_own():
 @pytest.mark.parametrize(
     ("new", "error", "message"),
     [
-        (lambda h: h, TypeError, r"a Tensor; need a tuple of 1 .*is it \(h,\) with"),
-        (lambda h: None, TypeError, "a NoneType; need a tuple of 1 Tensors, h first"),
-        (lambda h: (h, h), ValueError, "returned 2 Tensors; need 1"),
-        (lambda h: (1.0,), TypeError, r"\[0\] is a float; need a Tensor"),
+        (
+            lambda h: h,
+            TypeError,
+            r"a Tensor; need a tuple of 1 Tensor, h first; is it \(h,\) with",
+        ),
+        (
+            lambda h: None,
+            TypeError,
+            r"a NoneType; need a tuple of 1 Tensor, h first; is there a return\?",
+        ),
+        (
+            lambda h: (h, h),
+            ValueError,
+            "returned 2 tensors; need 1 Tensor, as in its state",
+        ),
+        (lambda h: (1.0,), TypeError, "returned is a float; need a Tensor"),
+        (lambda h: [h], TypeError, "a list; need a tuple of 1 Tensor, h first$"),
         (
             lambda h: (h[:, :2],),
             ValueError,
-            r"\[0\] has shape \(2, 2\); need the state's shape, \(2, 3\)",
+            r"returned has shape \(2, 2\); need \(2, 3\), as before the step",
         ),
     ],
 )
