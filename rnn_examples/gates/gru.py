@@ -221,7 +221,7 @@ def gru_bptt(x: Tensor, state: State, p: Params, *, reset_after: bool) -> State:
     """All h_t, differentiated by hand: (T, B, I), ((B, H),) -> ((T, B, H),).
 
     p as weights_of(layer) gives it, with or without biases; it is the same for
-    both variants, so reset_after has to say which.
+    both variants, so reset_after has to say which. For reverse mode, vmap too.
     """
     weights = p.W_ih, p.W_hh, p.b_ih, p.b_hh
     hs = GRUFunction.apply(  # type: ignore[no-untyped-call]

@@ -193,7 +193,8 @@ class LSTMFunction(torch.autograd.Function):
 def lstm_bptt(x: Tensor, state: State, p: Params) -> State:
     """All h_t and c_t, differentiated by hand: (T, B, I), (h_0, c_0) -> (T, B, H).
 
-    p as weights_of(layer) gives it, with or without biases and projection.
+    p as weights_of(layer) gives it, with or without biases and projection (then
+    h has P features). For reverse mode, vmap too; it has no forward mode.
     """
     weights = p.W_ih, p.W_hh, p.b_ih, p.b_hh, p.extras.get("W_hr")
     hs, cs = LSTMFunction.apply(x, *state, *weights)  # type: ignore[no-untyped-call]

@@ -44,7 +44,14 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from rnn_examples.recurrence.sweep import P, Params, State, Step, every_state
+from rnn_examples.recurrence.sweep import (
+    P,
+    Params,
+    State,
+    Step,
+    check_new_state,
+    every_state,
+)
 
 
 def brackets(
@@ -90,10 +97,14 @@ def ablate(step: Step[P], x: Tensor, state: State, p: P, unit: int) -> State:
     """All states with one unit held at zero: (T, B, I) -> (T, B, H) each.
 
     The unit is zero in every tensor of the state, before the first step too.
-    Raises ValueError when there is no such unit, or T is 0.
+    Raises ValueError when there is no such unit, T is 0, or the tensors of the
+    state differ in size, as with a projection.
     """
+    sizes = {s.shape[-1] for s in state}
+    if len(sizes) != 1:
+        raise ValueError(f"state has sizes {sorted(sizes)}; need one, a unit's place")
+    (H,) = sizes
     h_0, *_ = state
-    H = h_0.shape[1]
     if unit not in range(H):
         raise ValueError(f"unit is {unit}; need one from 0 to {H - 1}")
     if len(x) == 0:
@@ -101,7 +112,9 @@ def ablate(step: Step[P], x: Tensor, state: State, p: P, unit: int) -> State:
     keep = torch.tensor([float(j != unit) for j in range(H)]).to(h_0)
 
     def silenced(x_t: Tensor, state: State, p: P) -> State:
-        return tuple(s * keep for s in step(x_t, state, p))
+        new = step(x_t, state, p)
+        check_new_state(step, new, state)
+        return tuple(s * keep for s in new)
 
     return every_state(silenced, x, None, tuple(s * keep for s in state), p)
 

@@ -115,11 +115,16 @@ def sweep_backward(
     """BPTT of any step: one vector-Jacobian product a step, the last step first.
 
     From g = dL/dhs (T, B, H) the gradients dx, one for each tensor of the state
-    before the first step, and one for each of the weights that p holds.
+    before the first step, and one for each of the weights that p holds. A step
+    that draws at random, such as dropout in training, would draw anew.
+    Raises ValueError when g does not fit x and state, and what sweep raises.
     """
     weights = list(weights)
     with torch.no_grad():
         after = every_state(step, x, None, state, p)  # (T, B, H) each
+    need = tuple(after[0].shape)
+    if g.shape != need:
+        raise ValueError(f"g has shape {tuple(g.shape)}; need that of hs, {need}")
     pairs = zip(state, after, strict=True)
     before = [[s, *s_t] for s, s_t in pairs]  # before[i][t]: tensor i, step t
     dx = torch.zeros_like(x)

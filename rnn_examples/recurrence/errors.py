@@ -34,7 +34,6 @@ hx has shape (1, 5, 4); need (K*D, B, H) = (1, 2, 4).
 Is input (B, T, I)? Set batch_first=True
 """
 
-import operator
 import sys
 import warnings
 from numbers import Real
@@ -74,10 +73,8 @@ SMALLEST = {"input_size": 1, "hidden_size": 1, "num_layers": 1, "proj_size": 0}
 
 def check_at_least(least: int, name: str, value: Any) -> None:
     """Raises TypeError for what is no whole number, ValueError below the least."""
-    try:
-        operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; need an int") from None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} is {value!r}; need an int")
     if value < least:
         raise ValueError(f"{name} is {value}; need at least {least}")
 
@@ -90,7 +87,9 @@ def check_dropout(layer: "Recurrent[Any]") -> None:
     if p > 0 and K == 1:  # torch's words, for those who filter them
         level = 1
         frame = sys._getframe()
-        while frame.f_back and layer in map(frame.f_locals.get, ("layer", "self")):
+        while frame.f_back and any(
+            frame.f_locals.get(name) is layer for name in ("layer", "self")
+        ):
             level += 1
             frame = frame.f_back
         warnings.warn(

@@ -179,6 +179,13 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
             step = functools.partial(type(self).step, self)
         return sweep(step, data, sizes, state, p, reverse)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises AttributeError for a module under a name that a cell uses itself."""
+        if isinstance(value, nn.Module) and hasattr(type(self), name):
+            mine = f"{type(self).__name__}.{name} is the layer's own"
+            raise AttributeError(f"{mine}; choose another name for this module")
+        super().__setattr__(name, value)
+
     # --------------------------------------- the rest is the same for all cells
 
     if TYPE_CHECKING:  # what a call takes and gives, for editors and type checkers

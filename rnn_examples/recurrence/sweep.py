@@ -53,7 +53,7 @@ class Params:
     """One layer's tensors in one direction, as equations call them."""
 
     W_ih: Tensor  # (G*H, I): G blocks of H rows, 1 RNN, 4 LSTM, 3 GRU
-    W_hh: Tensor  # (G*H, H)
+    W_hh: Tensor  # (G*H, H), with a projection (G*H, P)
     b_ih: Tensor | None = None  # (G*H,), None without bias
     b_hh: Tensor | None = None
     extras: Mapping[str, Tensor] = field(default_factory=dict)  # a cell's own
@@ -82,8 +82,10 @@ def sweep(
     Else data is packed (N, I), the outputs are (N, H), and sizes (T,) says how
     many sequences take each step. The longest stand first: those that have
     ended, or in reverse not begun, are the last rows of the state, and wait.
-    Raises TypeError or ValueError when the first step returns no such state.
+    Raises TypeError or ValueError for arguments that do not fit each other, and
+    when the first step returns no such state.
     """
+    check_state(data, sizes, state)
     steps = data.unbind() if sizes is None else data.split(sizes.tolist())
     outputs: list[Tensor] = []
     for x_t in reversed(steps) if reverse else steps:
@@ -118,9 +120,12 @@ def every_state(
     """As sweep, but each tensor of the state at every step: (T, B, H) or (N, H)."""
 
     def record(x_t: Tensor, state: State, p: P) -> State:
-        new = step(x_t, state[1:], p)
+        old = state[1:]
+        new = step(x_t, old, p)
+        check_new_state(step, new, old)
         return torch.cat(new, dim=-1), *new
 
+    check_state(data, sizes, state)
     first = torch.cat(state, dim=-1)
     states, _ = sweep(record, data, sizes, (first, *state), p, reverse)
     parts: State = states.split([s.shape[-1] for s in state], dim=-1)
@@ -135,6 +140,23 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
     if not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
+
+
+def check_state(data: Tensor, sizes: Tensor | None, state: State) -> None:
+    """Raises TypeError or ValueError unless a sweep over data can start from state."""
+    if not isinstance(state, (tuple, list)) or not state:
+        kind = type(state).__name__
+        raise TypeError(f"state is a {kind}; need a tuple of Tensors, h first")
+    if not isinstance(sizes, (Tensor, type(None))):
+        kind = type(sizes).__name__
+        raise TypeError(f"sizes is a {kind}; need a Tensor (T,), or None if padded")
+    if len(data) == 0:
+        raise ValueError("data has no time step; need T >= 1")
+    B = data.shape[1] if sizes is None else int(sizes[0])
+    for i, s in enumerate(state):
+        if s.shape[:1] != (B,):
+            got = f"tensor {i} of state has shape {tuple(s.shape)}"
+            raise ValueError(f"{got}; data holds B = {B} sequences")
 
 
 def check_new_state(step: Step[P], new: object, old: State) -> None:

@@ -46,7 +46,7 @@ Any size, against a packed torch.nn.GRU; a GRUCell is one step:
 import torch
 from torch import Tensor
 
-from rnn_examples.recurrence.sweep import P, State, Step, sweep
+from rnn_examples.recurrence.sweep import P, State, Step, check_new_state, sweep
 
 
 def pad(sequences: list[Tensor], value: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -97,6 +97,7 @@ def masked_forward(
     def masked(x_t: Tensor, state: State, p: P) -> State:
         *old, left = state  # left (B, 1): how many steps are left
         new = step(x_t, tuple(old), p)
+        check_new_state(step, new, tuple(old))
         pairs = zip(new, old, strict=True)  # finished: keep the state
         return *(torch.where(left > 0, n, s) for n, s in pairs), left - 1
 

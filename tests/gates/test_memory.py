@@ -200,6 +200,10 @@ def errors():
             "unit is -1; need one from 0 to 3",
         ),
         (
+            lambda: ablate(lstm_step, x, (state[0][:, :2], state[1]), p, 1),
+            r"state has sizes \[2, 4\]; need one",
+        ),
+        (
             lambda: ablate(lstm_step, x[:0], state, p, 0),
             r"x has shape \(0, 2, 3\).*T >= 1",
         ),

@@ -1,5 +1,7 @@
 """rnn_examples.gradients.bptt against autograd, torch.nn and finite differences."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -162,6 +164,15 @@ def test_backward_of_a_step_and_by_hand_are_the_same():
     wrong = sweep_backward(rnn_step, pull.flip(0), x, (h_0,), p, p)
     with pytest.raises(AssertionError, match="not close"):
         assert_close(wrong[0], dx)
+
+
+@pytest.mark.parametrize("shape", [(6, 2, 4), (5, 1, 4), (5, 4), (5, 2, 3)])
+def test_backward_of_any_step_names_a_wrong_pull(shape):
+    rnn, x, h_0, _ = rnn_case(5, 2, 3, 4)
+    p = params_of(rnn)
+    message = re.escape(f"g has shape {shape}; need that of hs, (5, 2, 4)")
+    with pytest.raises(ValueError, match=message):
+        sweep_backward(rnn_step, torch.zeros(shape), x, (h_0,), p, p)
 
 
 def test_the_function_works_under_torch_func():

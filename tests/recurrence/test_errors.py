@@ -368,6 +368,20 @@ def test_the_warning_points_at_the_caller(make):
     assert caught[0].filename == __file__ and "make()" in line
 
 
+def test_the_warning_does_not_compare_what_is_called_layer():
+    layer = np.zeros(3)  # == would ask for the truth of an array
+    with pytest.warns(UserWarning, match="dropout option"):
+        LSTM(3, 4, dropout=0.5)
+    assert not layer.any()
+
+
+@pytest.mark.parametrize("name", ["input_size", "hidden_size", "num_layers"])
+@pytest.mark.parametrize("cls", [RNN, LSTM, GRU])
+def test_true_is_no_size(cls, name):  # torch's LSTM and GRU take it for 1
+    with pytest.raises(TypeError, match=f"^{name} is True; {INT}$"):
+        cls(**{"input_size": 3, "hidden_size": 4, name: True})
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_what_torch_takes_is_taken(name):
     theirs, ours = LAYERS[name]

@@ -120,6 +120,16 @@ def test_a_subclass_with_attribute_names_of_its_own(cls):
     assert layer.step == 2
 
 
+@pytest.mark.parametrize("name", ["step", "blocks", "extras", "sweep"])
+def test_a_module_under_a_name_of_the_cell_is_refused(name):
+    layer = LSTM(3, 4)
+    message = f"^LSTM.{name} is the layer's own; choose another name for this module$"
+    with pytest.raises(AttributeError, match=message):
+        setattr(layer, name, nn.Linear(4, 4))
+    layer.head = nn.Linear(4, 4)
+    assert "head.weight" in layer.state_dict()
+
+
 # ------------------------------------------------------ weights that are computed
 
 

@@ -52,14 +52,37 @@ def test_a_padded_batch_is_a_packed_one_without_ends(reverse):
 
 
 def test_what_waits_keeps_the_numbers_and_takes_the_dtype():
-    def halve(x_t, state, p):
+    seen = []
+
+    def lower(x_t, state, p):
+        seen.append(state[0])
         return (x_t.bfloat16(),)
 
-    first = torch.tensor([[1.0], [1.1]])
-    sizes = torch.tensor([1])
-    _, (last,) = sweep(halve, torch.ones(1, 1), sizes, (first,), None)
-    assert last.dtype == torch.bfloat16
-    assert_close(last[1], first[1].bfloat16(), rtol=0, atol=0)
+    first, sizes = torch.tensor([[1.0], [1.1]]), torch.tensor([2, 1])
+    sweep(lower, torch.ones(3, 1), sizes, (first,), None, reverse=True)
+    assert seen[1].dtype == torch.bfloat16  # the second began later, and waited
+    assert_close(seen[1][1], first[1].bfloat16(), rtol=0, atol=0)
+
+
+ZERO = torch.zeros(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "sizes", "state", "error", "message"),
+    [
+        ((5, 2, 3), None, ZERO, TypeError, "state is a Tensor; need a tuple of Tens"),
+        ((5, 2, 3), None, (), TypeError, "state is a tuple; need a tuple of Tensors"),
+        ((5, 7, 3), None, (ZERO,), ValueError, r"tensor 0 of state .*\(2, 3\); data h"),
+        ((5, 2, 3), None, (ZERO, ZERO[:1]), ValueError, "tensor 1 .* B = 2 sequences$"),
+        ((3, 3), torch.tensor([1, 1, 1]), (ZERO,), ValueError, "holds B = 1 sequences"),
+        ((2, 3), [1, 1], (ZERO[:1],), TypeError, "sizes is a list; need a Tensor"),
+        ((0, 2, 3), None, (ZERO,), ValueError, "no time step; need T >= 1"),
+    ],
+)
+@pytest.mark.parametrize("tool", [sweep, every_state])
+def test_what_does_not_fit_is_named(tool, data, sizes, state, error, message):
+    with pytest.raises(error, match=message):
+        tool(leak, torch.zeros(data), sizes, state, 0.5)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

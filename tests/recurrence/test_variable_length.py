@@ -18,7 +18,11 @@ from rnn_examples.gates.custom_cells import (
     PeepholeLSTM,
     ZoneoutLSTM,
 )
+from rnn_examples.gates.memory import ablate
+from rnn_examples.gradients.bptt import sweep_backward
+from rnn_examples.gradients.truncation import truncated_sweep
 from rnn_examples.recurrence.layers import weights_of
+from rnn_examples.recurrence.sweep import every_state
 from rnn_examples.recurrence.variable_length import (
     batch_sizes,
     last_valid,
@@ -232,3 +236,22 @@ def test_a_cell_of_ones_own_can_be_masked(cls):
     output, h_n = layer(packed, given(state))
     assert_close(hs, pad_packed_sequence(output)[0])
     assert_close(list(last), returned(h_n))
+
+
+def no_comma(x_t, state, p):
+    return x_t + state[0]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        lambda x, h: masked_forward(no_comma, x, torch.tensor([5]), (h,), None),
+        lambda x, h: ablate(no_comma, x, (h,), None, 0),
+        lambda x, h: every_state(no_comma, x, None, (h,), None),
+        lambda x, h: sweep_backward(no_comma, x, x, (h,), None, []),
+        lambda x, h: truncated_sweep(no_comma, x, (h,), None, 2),
+    ],
+)
+def test_a_forgotten_comma_is_named_by_every_tool(tool):
+    with pytest.raises(TypeError, match=r"^no_comma returned a Tensor.*the comma\?$"):
+        tool(torch.zeros(5, 1, 3), torch.zeros(1, 3))
