@@ -100,7 +100,7 @@ def ablate(step: Step[P], x: Tensor, state: State, p: P, unit: int) -> State:
     Raises ValueError when there is no such unit, T is 0, or the tensors of the
     state differ in size, as with a projection.
     """
-    sizes = {s.shape[-1] for s in state}
+    sizes = {s.shape[1] for s in state}
     if len(sizes) != 1:
         raise ValueError(f"state has sizes {sorted(sizes)}; need one, a unit's place")
     (H,) = sizes

@@ -122,7 +122,8 @@ def sweep_backward(
     weights = list(weights)
     with torch.no_grad():
         after = every_state(step, x, None, state, p)  # (T, B, H) each
-    need = tuple(after[0].shape)
+    hs, *_ = after
+    need = tuple(hs.shape)
     if g.shape != need:
         raise ValueError(f"g has shape {tuple(g.shape)}; need that of hs, {need}")
     pairs = zip(state, after, strict=True)
