@@ -100,10 +100,11 @@ class GRU(Recurrent[Tensor]):
 
     Outputs:
         output: h_t of the last layer, (T, B, D*H), in the input's layout.
-        h_n: each layer's and direction's last state, (K*D, B, H).
+        h_n: each layer's and direction's last state, as hx.
 
     Raises:
-        TypeError, ValueError: for an invalid option.
+        TypeError, ValueError: for an invalid option; RuntimeError, torch's own, for
+            a device or a dtype that cannot be had.
         TypeError, ValueError, RuntimeError: in a call, as torch would; the
             message says what does not fit.
 

@@ -6,7 +6,7 @@
     h_t = o tanh(c_t), and times W_hr^T with proj_size
 
 Shapes: x (T, B, I), h (B, H), or (B, P) with proj_size P, c (B, H),
-        W_ih (4*H, I), W_hh (4*H, H), b (4*H,), W_hr (P, H)
+        W_ih (4*H, I), W_hh (4*H, H or P), b (4*H,), W_hr (P, H)
 Page:   docs/gates/lstm.md
 Test:   tests/gates/test_lstm.py
 Source: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735;
@@ -96,7 +96,8 @@ class LSTM(Recurrent[tuple[Tensor, Tensor]]):
         (h_n, c_n): each layer's and direction's last state, as hx.
 
     Raises:
-        TypeError, ValueError: for an invalid option.
+        TypeError, ValueError: for an invalid option; RuntimeError, torch's own, for
+            a device or a dtype that cannot be had.
         TypeError, ValueError, RuntimeError: in a call, as torch would; the
             message says what does not fit.
 

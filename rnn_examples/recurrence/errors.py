@@ -18,8 +18,8 @@ What is said says which argument, what it got and what it needs:
 ...     print(error)
 input has 9 features; this layer takes 3
 
-Where torch checks an argument, the type is the one that it raises, so code that
-catches it still does; a wrong kind of argument is always a TypeError:
+Where torch checks an argument, the type is as a rule the one that it raises, so code
+that catches it still does; where it stumbles over a wrong kind, ours is a TypeError:
 
 >>> import torch
 >>> from rnn_examples.recurrence.layers import RNN

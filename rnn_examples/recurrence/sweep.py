@@ -21,7 +21,7 @@ A step of our own, a running sum, over the inputs 1 and 10, then backwards:
 [1.0, 11.0] 11.0
 [11.0, 10.0] 11.0
 
-Any cell of torch is a step too; its own weights serve, so p is not used:
+A cell of torch, wrapped, is a step too; it has its weights, so p is not used:
 
 >>> import torch
 >>> from rnn_examples.recurrence.sweep import sweep
@@ -117,7 +117,10 @@ def every_state(
     p: P,
     reverse: bool = False,
 ) -> State:
-    """As sweep, but each tensor of the state at every step: (T, B, H) or (N, H)."""
+    """As sweep, but each tensor of the state at every step: (T, B, H) or (N, H).
+
+    They come in one dtype.
+    """
 
     def record(x_t: Tensor, state: State, p: P) -> State:
         old = state[1:]
