@@ -173,6 +173,13 @@ def test_print_shows_the_text_alone(opened):
     if page.name != "search.html":
         style = "getComputedStyle(document.querySelector('article p'))"
         assert page.evaluate(f"{style}.color") in ("rgb(0, 0, 0)", "rgb(33, 37, 41)")
+    # A white span of an equation would lie over the line above it; code is on white.
+    behind = {".katex span": "rgba(0, 0, 0, 0)", "article pre": "rgb(255, 255, 255)"}
+    for part, colour in behind.items():
+        found = page.locator(part).evaluate_all(
+            "all => [...new Set(all.map(e => getComputedStyle(e).backgroundColor))]"
+        )
+        assert found in ([], [colour]), (part, found)
 
 
 CONTROLS = """[...document.querySelectorAll(
