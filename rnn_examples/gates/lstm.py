@@ -196,7 +196,11 @@ def lstm_bptt(x: Tensor, state: State, p: Params) -> State:
 
     p as weights_of(layer) gives it, with or without biases and projection (then
     h has P features). For reverse mode, vmap too; it has no forward mode.
+    Raises ValueError for the weights of another cell.
     """
+    own = sorted(set(p.extras) - {"W_hr"})
+    if own:
+        raise ValueError(f"p has {', '.join(own)}; this is the gradient of an LSTM")
     weights = p.W_ih, p.W_hh, p.b_ih, p.b_hh, p.extras.get("W_hr")
     hs, cs = LSTMFunction.apply(x, *state, *weights)  # type: ignore[no-untyped-call]
     return hs, cs

@@ -143,6 +143,9 @@ def check_steps(layer: "Recurrent[Any]", input: Tensor | PackedSequence) -> None
         n, N = len(input.data), input.batch_sizes.sum()
         if n != N:
             raise RuntimeError(f"input holds {n} steps, its lengths add up to {N}")
+        if (input.batch_sizes.diff() > 0).any():
+            sizes = input.batch_sizes.tolist()
+            raise RuntimeError(f"input has batch_sizes {sizes}; they must never grow")
         return
     time_axis = 1 if layer.batch_first and input.dim() == 3 else 0
     if input.shape[time_axis] == 0:

@@ -82,8 +82,8 @@ def sweep(
     Else data is packed (N, I), the outputs are (N, H), and sizes (T,) says how
     many sequences take each step. The longest stand first: those that have
     ended, or in reverse not begun, are the last rows of the state, and wait.
-    Raises TypeError or ValueError for arguments that do not fit each other, and
-    when the first step returns no such state.
+    Raises TypeError or ValueError for a state of another batch or kind, for no
+    time step, and when the first step returns no such state.
     """
     check_state(data, sizes, state)
     steps = data.unbind() if sizes is None else data.split(sizes.tolist())
@@ -138,9 +138,10 @@ def every_state(
 def autocast_dtype(x: Tensor) -> torch.dtype | None:
     """What autocast computes products of x in; None where it leaves them alone."""
     device = x.device.type
-    if x.dtype == torch.float64 or not torch.amp.is_autocast_available(device):
+    if x.dtype == torch.float64 or not x.is_floating_point():
         return None
-    if not torch.is_autocast_enabled(device):
+    available = torch.amp.is_autocast_available(device)
+    if not available or not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
+from rnn_examples.gates.custom_cells import PeepholeLSTM
 from rnn_examples.gates.lstm import LSTM, lstm_bptt, lstm_step
 from rnn_examples.recurrence.layers import weights_of
 from rnn_examples.recurrence.sweep import Params
@@ -77,6 +78,12 @@ def test_the_gradient_by_hand_under_torch_func(P):
         return lstm_bptt(x, (h_0, c_0), params(*weights))[0]
 
     oracles.assert_bptt_works_under_torch_func(ours, layer)
+
+
+def test_the_gradient_by_hand_refuses_another_cells_weights():
+    p, zero = weights_of(PeepholeLSTM(3, 4)), torch.zeros(2, 4)
+    with pytest.raises(ValueError, match=r"^p has p_f, p_i, p_o; this is"):
+        lstm_bptt(torch.zeros(5, 2, 3), (zero, zero), p)
 
 
 def test_under_autocast_the_state_has_the_dtype_of_the_gates():

@@ -36,6 +36,10 @@ def packed(x, *lengths):
     return pack_padded_sequence(x, lengths)
 
 
+def growing(sizes):
+    return nn.utils.rnn.PackedSequence(zeros(sum(sizes), 3), torch.tensor(sizes))
+
+
 def raised(call, c) -> Exception:
     """The exception of call(c); AssertionError when there is none."""
     try:
@@ -382,6 +386,16 @@ def test_true_is_no_size(cls, name):  # torch's LSTM and GRU take it for 1
         cls(**{"input_size": 3, "hidden_size": 4, name: True})
 
 
+@pytest.mark.parametrize("sizes", [[1, 2], [2, 1, 2]])
+@pytest.mark.parametrize("name", LAYERS)
+def test_sizes_that_grow_are_refused_as_in_torch(name, sizes):
+    for layer in (c(3, 4) for c in LAYERS[name]):
+        with pytest.raises(RuntimeError) as caught:
+            layer(growing(sizes))
+    said = f"input has batch_sizes {sizes}; they must never grow"
+    assert str(caught.value) == said
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_what_torch_takes_is_taken(name):
     theirs, ours = LAYERS[name]
@@ -403,6 +417,7 @@ def test_every_raise_is_reached():
     calls += [(call, c) for call, *_ in KINDS.values() for c in (RNN, LSTM)]
     calls += [(lambda c: c(3, 4, proj_size=2), RNN)]
     calls += [(lambda c: c(3, 4, bidirectional=2), RNN)]
+    calls += [(lambda c: c(3, 4)(growing([1, 2])), RNN)]
     calls += [(lambda c: c(3, 4, proj_size=4), LSTM)]
     reached = set()
     for call, c in calls:

@@ -174,4 +174,4 @@ def test_autocast_dtype():
     assert autocast_dtype(x) is autocast_dtype(x.to("meta")) is None
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert autocast_dtype(x) == torch.bfloat16
-        assert autocast_dtype(x.double()) is None
+        assert autocast_dtype(x.double()) is autocast_dtype(x.long()) is None
