@@ -5,9 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.site.browsing import SIZES
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +54,63 @@ def html_elsewhere(tmp_path_factory):
     env = {"PYTHONPATH": str(root), "PYTHONHASHSEED": "random"}
     run(*sphinx, docs, out / "html", **env)
     return out / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    names = ["chromium", "chromium-browser", "google-chrome"]
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), 0)
+    if not path:
+        pytest.exit(
+            "no Chromium found; install one (Debian: apt install chromium) or "
+            "name it: make test-browser CHROMIUM=/path/to/chrome",
+            returncode=1,
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(html):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = partial(Quiet, directory=html)
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}/"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+@pytest.fixture(scope="module")
+def visitor(browser):
+    """Opens a tab in a profile of its own, which keeps what it asked and said."""
+
+    def visitor(size="desktop", scheme="light", **options):
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, **options
+        )
+        page = context.new_page()
+        page.requests = []
+        page.said = []
+        page.on("request", lambda r: page.requests.append(r.url))
+        page.on("requestfailed", lambda r: page.said.append(f"failed: {r.url}"))
+        page.on("response", lambda r: r.status < 400 or page.said.append(r.url))
+        page.on("console", lambda m: page.said.append(m.text))
+        page.on("pageerror", lambda e: page.said.append(str(e)))
+        return page
+
+    return visitor
+
+
+@pytest.fixture(scope="module")
+def one_tab(visitor):
+    """For many pages in a row: what they share is loaded once."""
+    return visitor()

@@ -1,16 +1,14 @@
 """The built site in a real Chromium: make test-browser."""
 
 import gzip
-import os
 import shutil
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
+
+from tests.site.browsing import SIZES, show, shown
 
 pytestmark = pytest.mark.browser
 
@@ -21,79 +19,7 @@ PAGES = sorted(
     for p in (ROOT / "docs").rglob("[a-z]*.md")
     if "_" not in p.relative_to(ROOT / "docs").parts[0]
 )
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 BUDGET = 200_000  # bytes that a first visit transfers, gzip
-
-
-@pytest.fixture(scope="session")
-def browser():
-    names = ["chromium", "chromium-browser", "google-chrome"]
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), 0)
-    if not path:
-        pytest.exit(
-            "no Chromium found; install one (Debian: apt install chromium) or "
-            "name it: make test-browser CHROMIUM=/path/to/chrome",
-            returncode=1,
-        )
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def server(html):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = partial(Quiet, directory=html)
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{httpd.server_port}/"
-    httpd.shutdown()
-    httpd.server_close()
-
-
-@pytest.fixture(scope="module")
-def visitor(browser):
-    """Opens a tab in a profile of its own, which keeps what it asked and said."""
-
-    def visitor(size="desktop", scheme="light", **options):
-        width, height = SIZES[size]
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, **options
-        )
-        page = context.new_page()
-        page.requests = []
-        page.said = []
-        page.on("request", lambda r: page.requests.append(r.url))
-        page.on("requestfailed", lambda r: page.said.append(f"failed: {r.url}"))
-        page.on("response", lambda r: r.status < 400 or page.said.append(r.url))
-        page.on("console", lambda m: page.said.append(m.text))
-        page.on("pageerror", lambda e: page.said.append(str(e)))
-        return page
-
-    return visitor
-
-
-def show(page, url):
-    page.goto(url)
-    page.wait_for_load_state("networkidle")
-    return page
-
-
-def shown(page, scheme, media="screen"):
-    """The open page in a color scheme, which the site follows until one clicks."""
-    page.emulate_media(media=media, color_scheme=scheme)
-    theme = "document.documentElement.dataset.theme"
-    page.wait_for_function(f"{theme} == '{scheme}'", timeout=5000)
-    # Half way from one color to the other, the contrast is neither's.
-    moving = "document.getAnimations().map(a => a.finished)"
-    page.evaluate(f"Promise.allSettled({moving}).then(() => 0)")
-    return page
 
 
 # One load serves the tests of a page in a width. Each width starts in another
@@ -279,12 +205,6 @@ QUESTIONS = {
     "variational dropout": "gates/custom_cells",
     "counting unit": "gates/memory",
 }
-
-
-@pytest.fixture(scope="module")
-def one_tab(visitor):
-    """For many pages in a row: what they share is loaded once."""
-    return visitor()
 
 
 @pytest.mark.parametrize("words", QUESTIONS)
