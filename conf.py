@@ -14,7 +14,7 @@ os.environ["MATPLOTLIBRC"] = str(ROOT / "docs" / "matplotlibrc")
 # and on a busy machine it waits long. One thread also adds in one order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-project = "Recurrent networks, proven"
+project = "Recurrent networks in PyTorch"
 author = "The maintainers"
 copyright = "2026, the maintainers; text CC BY 4.0, code MIT"
 language = "en"

@@ -71,7 +71,7 @@ def test_an_installation_keeps_the_torch_that_is_there(unpacked):
     (pin,) = re.findall(r"^torch==(\S+)", (ROOT / "constraints.txt").read_text(), re.M)
     assert needs.specifier.contains(pin)
     assert metadata["Requires-Python"] == ">=3.11"
-    assert "# Recurrent networks, proven" in metadata.get_payload()
+    assert "# Recurrent networks in PyTorch" in metadata.get_payload()
 
 
 def test_the_version_is_the_same_everywhere(wheel):
