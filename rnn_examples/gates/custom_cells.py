@@ -53,7 +53,7 @@ from rnn_examples.recurrence.sweep import Params, State
 
 
 class LayerNormLSTM(LSTM):
-    """LSTM with both products and the cell normalised, each with its gain."""
+    """LSTM with both products and the cell normalized, each with its gain."""
 
     can_project = False
 

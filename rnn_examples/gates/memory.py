@@ -93,30 +93,44 @@ def connectivity(model: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return squares.sqrt()
 
 
-def ablate(step: Step[P], x: Tensor, state: State, p: P, unit: int) -> State:
-    """All states with one unit held at zero: (T, B, I) -> (T, B, H) each.
+def ablate(
+    step: Step[P],
+    x: Tensor,
+    state: State,
+    p: P,
+    unit: int,
+    at: tuple[float, ...] | None = None,
+) -> State:
+    """All states with one unit held still: (T, B, I) -> (T, B, H) each.
 
-    The unit is zero in every tensor of the state, before the first step too.
-    Raises ValueError when there is no such unit, T is 0, or the tensors of the
-    state differ in size, as with a projection.
+    ``at`` has the unit's number for each tensor of the state, such as its mean over
+    many sequences; without it, zeros. The unit is held before the first step too.
+    Raises ValueError when there is no such unit, T is 0, ``at`` has not one number
+    for each tensor, or the tensors differ in size, as with a projection.
     """
     sizes = {s.shape[1] for s in state}
     if len(sizes) != 1:
         raise ValueError(f"state has sizes {sorted(sizes)}; need one, a unit's place")
     (H,) = sizes
-    h_0, *_ = state
     if unit not in range(H):
         raise ValueError(f"unit is {unit}; need one from 0 to {H - 1}")
     if len(x) == 0:
         raise ValueError(f"x has shape {tuple(x.shape)}; need (T, B, I), T >= 1")
-    keep = torch.tensor([float(j != unit) for j in range(H)]).to(h_0)
+    at = (0.0,) * len(state) if at is None else at
+    if len(at) != len(state):
+        raise ValueError(f"at has {len(at)} numbers; the state has {len(state)}")
+    here = torch.arange(H, device=x.device) == unit
 
-    def silenced(x_t: Tensor, state: State, p: P) -> State:
+    def hold(state: State) -> State:
+        pairs = zip(state, at, strict=True)
+        return tuple(s.masked_fill(here, value) for s, value in pairs)
+
+    def held_step(x_t: Tensor, state: State, p: P) -> State:
         new = step(x_t, state, p)
         check_new_state(step, new, state)
-        return tuple(s * keep for s in new)
+        return hold(new)
 
-    return every_state(silenced, x, None, tuple(s * keep for s in state), p)
+    return every_state(held_step, x, None, hold(state), p)
 
 
 def count_correlation(units: Tensor, depth: Tensor) -> Tensor:

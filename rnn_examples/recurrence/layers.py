@@ -150,7 +150,7 @@ class Recurrent(nn.RNNBase, Generic[Hx]):
         return (self.hidden_size,)
 
     def extras(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of what is learnt besides, in each layer and direction.
+        """Name and shape of what is learned besides, in each layer and direction.
 
         It is asked while the layer is made: set a size that it reads before
         super().__init__().

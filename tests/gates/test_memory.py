@@ -131,6 +131,24 @@ def test_a_silent_unit_is_a_unit_that_was_cut_out(silent):
     assert_close((hs[:, :, rest], cs[-1][:, rest]), (output, c_n[0]))
 
 
+def test_a_unit_held_at_a_number_is_a_bias_of_the_smaller_network():
+    x, (h_0, c_0), lstm = case(5, 2, 3, 4)
+    hs, cs = ablate(lstm_step, x, (h_0, c_0), weights_of(lstm), 2, at=(0.3, -0.7))
+    assert (hs[:, :, 2] == 0.3).all() and (cs[:, :, 2] == -0.7).all()
+    rest = [0, 1, 3]
+    small = nn.LSTM(3, 3, dtype=f64)
+    with torch.no_grad():
+        for name, p in small.named_parameters():
+            old = getattr(lstm, name).view(4, 4, -1)[:, rest]
+            if name == "bias_hh_l0":  # what the held h adds at every step
+                held = 0.3 * lstm.weight_hh_l0.view(4, 4, 4)[:, rest, 2]
+                old = old + held[:, :, None]
+            old = old[:, :, rest] if name == "weight_hh_l0" else old
+            p.copy_(old.reshape(p.shape))
+    output, _ = small(x, (h_0[None, :, rest], c_0[None, :, rest]))
+    assert_close(hs[:, :, rest], output)
+
+
 # ----------------------------------------------------------- correlation, counter
 
 
@@ -206,6 +224,10 @@ def errors():
         (
             lambda: ablate(lstm_step, x[:0], state, p, 0),
             r"x has shape \(0, 2, 3\).*T >= 1",
+        ),
+        (
+            lambda: ablate(lstm_step, x, state, p, 0, at=(0.5,)),
+            "at has 1 numbers; the state has 2",
         ),
         (
             lambda: count_correlation(x, torch.zeros(2, 5)),
