@@ -45,6 +45,12 @@ check-wheels: .venv/.installed  ## find a wheel of every pin for each Python, on
 test-torch: .venv/.installed  ## run the layers' tests with another torch (TORCH=2.4.1)
 	@$(BIN)/python tools/other_torch.py $(TORCH)
 
+linkcheck: .venv/.installed  ## follow every link that leaves the site
+	@$(BIN)/python -m sphinx -q -b linkcheck -c . -d docs/_build/links docs docs/_build/linkcheck
+
+lighthouse: html  ## scores of four pages on a phone; needs npm
+	@CHROMIUM=$(CHROMIUM) $(BIN)/python tools/lighthouse.py
+
 weekly: mutants check-wheels  ## what takes minutes more than make check
 
 assets: .venv/.installed  ## fetch the third-party files of docs/_vendor/ASSETS.toml anew
@@ -56,4 +62,4 @@ clean:  ## remove what the build wrote, keep .venv
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
-.PHONY: help html live serve check test test-browser lint types mutants weekly check-wheels test-torch assets clean distclean
+.PHONY: help html live serve check test test-browser lint types mutants weekly check-wheels test-torch linkcheck lighthouse assets clean distclean

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Step -> what Python runs for it, one after another.
 STEPS = {
     "html": [["tools/build.py"]],
-    "test-browser": [["-m", "pytest", "-m", "browser", "tests/site/test_browser.py"]],
+    "test-browser": [["-m", "pytest", "-m", "browser", "tests/site"]],
     "lint": [
         ["-m", "ruff", "check", "."],
         ["-m", "ruff", "format", "--check", "."],

@@ -1,7 +1,8 @@
 """Run the tests of the layers with another torch: make test-torch TORCH=2.4.1
 
-The venv .venv-torch-VERSION holds it, several gigabytes where the registry serves
-CUDA's libraries with it; the site's own environment stays as it is.
+TORCH=newest is the newest release there is. The venv .venv-torch-VERSION holds
+it, several gigabytes where the registry serves CUDA's libraries with it; the
+site's own environment stays as it is.
 """
 
 import re
@@ -23,8 +24,6 @@ SINCE = {
     f"{OPTIONS}[NumPy's int": "2.11.0",
     f"{OPTIONS}[bias": "2.11.0",
     f"{OPTIONS}[layout": "2.11.0",
-    # It words a wrong dtype otherwise.
-    f"{ERRORS}test_the_headings_of_the_page_are_what_torch_says": "2.11.0",
     # Whatever is unpickled, it warns of torch.load.
     "tests/recurrence/test_drop_in.py::test_it_is_a_module_as_torchs": "2.4.1",
     "tests/gates/test_lstm.py::test_it_is_a_module_as_torchs": "2.4.1",
@@ -37,7 +36,7 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def main() -> None:
-    if len(sys.argv) != 2 or not re.fullmatch(r"\d+\.\d+\.\d+", sys.argv[1]):
+    if len(sys.argv) != 2 or not re.fullmatch(r"\d+\.\d+\.\d+|newest", sys.argv[1]):
         sys.exit("test-torch: name a release of torch: make test-torch TORCH=2.4.1")
     version = sys.argv[1]
     folder = ROOT / f".venv-torch-{version}"
@@ -47,12 +46,13 @@ def main() -> None:
     if not folder.exists():
         venv.create(folder, with_pip=True)
     print(f"test-torch: installing torch {version} in {folder.name}", flush=True)
-    install = [python, "-m", "pip", "install", "-q", f"torch=={version}", *needs]
+    torch = "torch" if version == "newest" else f"torch=={version}"
+    install = [python, "-m", "pip", "install", "-q", torch, *needs]
     if subprocess.run(install).returncode:
         sys.exit(f"test-torch: pip could not install torch {version}")
     command = [python, "-m", "pytest", "-p", "no:cacheprovider", *TESTS]
     for test, since in SINCE.items():
-        if release(version) < release(since):
+        if version != "newest" and release(version) < release(since):
             print(f"test-torch: left out, torch does so since {since}: {test}")
             command += ["--deselect", test]
     status = subprocess.run(command, cwd=ROOT).returncode

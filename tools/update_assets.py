@@ -33,6 +33,10 @@ COPIES = {
         ("axe.min.js", "docs/_vendor/axe"),
         ("LICENSE", "docs/_vendor/axe"),
     ],
+    "minisearch": [
+        ("dist/umd/index.js", "docs/_static/vendor/minisearch"),
+        ("LICENSE.txt", "docs/_static/vendor/minisearch"),
+    ],
     "@fortawesome/fontawesome-free": [
         ("LICENSE.txt", "docs/_static/vendor/icons"),
         ("webfonts/fa-solid-900.woff2", "docs/_static/vendor/icons"),

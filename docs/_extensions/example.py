@@ -5,7 +5,8 @@ without prompts, before the page is parsed: a cell ends where the docstring
 prints something. N picks one block of the docstring (blocks are separated by
 prose, the first is 1); without N, all of them. Each cell carries the tag
 ``example-MODULE-N-K``, by which a test finds its output on the built page and
-holds it against the docstring.
+holds it against the docstring. A line ``:check: what equals what`` below the
+first makes a check (see blocks.py) of the asserts that end the last cell.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from blocks import BlockError, cut_check
 from sphinx.errors import SphinxError
 
-FENCE = re.compile(r"^```\{example\}[ \t]*(.*?)[ \t]*\n```[ \t]*$", re.M)
+FENCE = re.compile(
+    r"^```\{example\}[ \t]*(.*?)[ \t]*\n(?::check:[ \t]*(.+)\n)?```[ \t]*$", re.M
+)
 
 
 class Cell(NamedTuple):
@@ -78,6 +82,20 @@ def cells_of(module: str, root: Path, block: int | None = None) -> list[Cell]:
     return cells
 
 
+def fence(tag: str, source: str, options: str = "") -> str:
+    return f"```{{code-cell}}\n:tags: [{tag}]\n{options}{source}```"
+
+
+def with_check(cell: Cell, words: str) -> list[str]:
+    """The asserts that end a cell as a cell of their own, a check."""
+    try:
+        before, check = cut_check(cell.source)
+    except BlockError as error:
+        raise ExampleError(f"{{example}} :check: {words}: {error}") from None
+    cells = [fence(cell.tag, before)] if before.strip() else []
+    return [*cells, fence(cell.tag, check, f":check: {words}\n")]
+
+
 def expand(source: str, root: Path, note=lambda path: None) -> str:
     """Replace every ``{example}`` fence of a page by its code cells."""
 
@@ -88,9 +106,10 @@ def expand(source: str, root: Path, note=lambda path: None) -> str:
         block = int(words[1]) if len(words) == 2 else None
         cells = cells_of(words[0], root, block)
         note(str(module_file(words[0], root)))
-        return "\n\n".join(
-            f"```{{code-cell}}\n:tags: [{c.tag}]\n{c.source}```" for c in cells
-        )
+        texts = [fence(c.tag, c.source) for c in cells]
+        if match[2]:
+            texts[-1:] = with_check(cells[-1], match[2])
+        return "\n\n".join(texts)
 
     return FENCE.sub(replace, source)
 

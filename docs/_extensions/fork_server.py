@@ -16,6 +16,7 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 import sys
 import tempfile
 import traceback
@@ -41,6 +42,9 @@ class ForkServer:
     """
 
     def __init__(self, warm: Callable[[], Any], work: Callable[..., None]) -> None:
+        # Sphinx's linkcheck sets one for all sockets, a pipe's included: then they
+        # would not wait. Its own requests each bring theirs.
+        socket.setdefaulttimeout(None)
         self.requests, theirs = Pipe()
         self.lock = tempfile.TemporaryFile()  # noqa: SIM115, stop closes it
         sys.stdout.flush()

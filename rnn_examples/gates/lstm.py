@@ -159,7 +159,11 @@ class LSTMFunction(torch.autograd.Function):
         ctx.save_for_backward(*inputs, *output)
 
     @staticmethod
-    def backward(ctx: Any, g_hs: Tensor, g_cs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any,
+        g_hs: Tensor,
+        g_cs: Tensor,
+    ) -> tuple[Tensor | None, ...]:
         """From the last step to the first, then one product for each weight."""
         x, h_0, c_0, W_ih, W_hh, b_ih, b_hh, W_hr, hs, cs = ctx.saved_tensors
         h_prev = torch.cat([h_0[None], hs[:-1]])  # (T, B, H)
@@ -173,7 +177,7 @@ class LSTMFunction(torch.autograd.Function):
         for t in reversed(range(len(x))):
             dh = dh + g_hs[t]  # what the next step sends, and the outside
             dhs.append(dh)
-            dh = dh if W_hr is None else dh @ W_hr  # (B, H), before the projection
+            dh = dh if W_hr is None else dh @ W_hr  # back to (B, H)
             dc = dc + g_cs[t] + dh * o[t] * (1 - tanh_c[t] ** 2)
             di = dc * g[t] * i[t] * (1 - i[t])
             df = dc * c_prev[t] * f[t] * (1 - f[t])

@@ -80,7 +80,10 @@ def check_shapes(x: Tensor, h_0: Tensor, p: ElmanParams) -> None:
 
 
 def rnn_forward(
-    x: Tensor, h_0: Tensor, p: ElmanParams, step: Step[ElmanParams] = rnn_step
+    x: Tensor,
+    h_0: Tensor,
+    p: ElmanParams,
+    step: Step[ElmanParams] = rnn_step,
 ) -> tuple[Tensor, Tensor]:
     """(T, B, I), (B, H) -> all h_t (T, B, H), last h_T (B, H).
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def server():
 
 def test_what_is_warm_is_there(server):
     assert server.start("add", 1).receive(10) == (1001,)
+
+
+def test_it_waits_for_a_job_where_sockets_have_a_timeout():
+    socket.setdefaulttimeout(0.1)
+    server = ForkServer(warm, work)
+    time.sleep(0.3)
+    assert server.start("add", 1).receive(10) == (1001,)
+    server.stop()
 
 
 def test_big_answers_arrive(server):

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from site_look import POLICY, seconds_of_build
 
 from tests.site.browsing import SIZES
 
@@ -52,6 +54,8 @@ def html_elsewhere(tmp_path_factory):
     sphinx = ["-m", "sphinx", "-q", "-W", "-c", root, "-d", out / "doctrees"]
     # The copy's own modules, where Python would take the installed ones.
     env = {"PYTHONPATH": str(root), "PYTHONHASHSEED": "random"}
+    # It has no commit to take the date from, that the foot of a page shows.
+    env["SOURCE_DATE_EPOCH"] = str(seconds_of_build(ROOT))
     run(*sphinx, docs, out / "html", **env)
     return out / "html"
 
@@ -74,18 +78,35 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def server(html):
+@contextmanager
+def served(folder: Path):
+    """Serve a folder, with the policy of its pages as a header too."""
+
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args):
             pass
 
-    handler = partial(Quiet, directory=html)
+        def end_headers(self):
+            self.send_header("Content-Security-Policy", POLICY)
+            super().end_headers()
+
+    handler = partial(Quiet, directory=folder)
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{httpd.server_port}/"
     httpd.shutdown()
     httpd.server_close()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    return served
+
+
+@pytest.fixture(scope="session")
+def server(html):
+    with served(html) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

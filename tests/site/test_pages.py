@@ -1,6 +1,7 @@
 """What every page promises: one text, honest outputs, nothing typed."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import example
@@ -11,10 +12,14 @@ from doctest_checker import agrees
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
-LESSONS = [p for p in PAGES if p.name != "index.md"]
+LESSONS = [
+    p
+    for p in PAGES
+    if p.name not in ("index.md", "code.md") and "api" not in p.with_suffix("").parts
+]
 MODULES = sorted(
     p
-    for p in (ROOT / "rnn_examples").rglob("*.py")
+    for p in (ROOT / "rnn_examples").glob("*/*.py")  # lessons, not the tools
     if p.name != "__init__.py" and "data" not in p.parts
 )
 
@@ -32,10 +37,17 @@ def named(path: Path, word: str) -> list[str]:
     return re.findall(r"[\w/]+\.\w+", line[1]) if line else []
 
 
+CARD = re.compile(r"^```\{in-short\}\n((?::[^\n]*\n)*)\n(.*?)^```\n", re.M | re.S)
+
+
 def code_of(page: Path) -> list[str]:
-    """The modules that a page lists as its code."""
-    line = re.search(r"\*\*Code:\*\*(.*(?:\n(?!\*\*).*)*)", page.read_text())
-    return re.findall(r"`(rnn_examples/[\w/]+\.py)`", line[1]) if line else []
+    """The modules that a page lists as its code, in its card or in a line."""
+    card = CARD.search(page.read_text())
+    if card:
+        line = re.search("^:module:(.*)$", card[1], re.M)
+    else:
+        line = re.search(r"\*\*Code:\*\*(.*(?:\n(?!\*\*).*)*)", page.read_text())
+    return re.findall(r"\b(rnn_examples/[\w/]+\.py)\b", line[1]) if line else []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=stem)
@@ -74,12 +86,17 @@ def shown(html: Path, module: Path) -> list[tuple[str, str, str]]:
     for path in named(module, "Page"):
         page = html / Path(path).relative_to("docs").with_suffix(".html")
         soup = BeautifulSoup(page.read_text(), "html.parser")
+        last = ""
         for cell in soup.select("div.cell"):
             tags = [c for c in cell["class"] if c.startswith(f"tag_example-{name}-")]
             if tags:
                 source = cell.select_one(".cell_input pre").get_text()
                 output = "".join(p.get_text() for p in cell.select(".cell_output pre"))
+                if last == tags[0]:  # the asserts that end it, folded to a check
+                    source = "\n".join([cells[-1][0].rstrip(), source])
+                    output = cells.pop()[1] + output
                 cells.append((source, output, tags[0].removeprefix("tag_")))
+            last = tags[0] if tags else ""
     return cells
 
 
@@ -107,6 +124,7 @@ def prose(text: str) -> str:
     text = re.sub(r"\$\$.*?\$\$|\$[^$]+\$", "", text, flags=re.S)
     text = re.sub(r"\{[\w:]+\}`[^`]*`|`[^`]*`", "", text)
     text = re.sub(r"\]\([^)]*\)", "]", text)
+    text = re.sub(r"\b(CC BY|Python|\[?torch\]?) \d\.\d+", r"\1", text)  # no results
     return re.sub(r"(doi|arXiv):\S+", "", text)
 
 
@@ -130,6 +148,16 @@ def test_what_is_computed_or_defined_may_stand(text):
     assert not RESULT.search(prose(f"# A page\n\n{text}\n"))
 
 
+def test_the_page_on_the_code_names_the_versions_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    words = (DOCS / "reference" / "code.md").read_text()
+    python, (torch,) = project["requires-python"], project["dependencies"]
+    assert f"Python {python.removeprefix('>=')} or newer" in words
+    assert re.search(
+        rf"torch\S* {re.escape(torch.removeprefix('torch>='))}\s+or newer", words
+    )
+
+
 # ------------------------------------------------------------- the house style
 
 
@@ -137,11 +165,19 @@ def test_what_is_computed_or_defined_may_stand(text):
 def test_a_page_has_its_sections(page):
     titles = re.findall(r"^## (.*)$", page.read_text(), re.M)
     assert titles[-2:] == ["Exercises", "Sources"]
-    if "reference" not in page.parts:
+    if "reference" not in page.parts and page.name != "errors.md":  # a look-up
         assert titles[-3] == "What to remember"
         assert "What goes wrong" in titles
-    for word in ("**Before this page:**", "**Code:**", "**Time:**"):
-        assert word in page.read_text()
+    text = page.read_text()
+    if card := CARD.search(text):
+        assert text[: card.start()].count("\n## ") == 0, "the card comes first"
+        assert card[2].partition("\n\n")[0].count("\n") < 3, "the answer is 3 lines"
+        after = text[card.end() :].lstrip()
+        start = r"```\{code-cell\}\n(:.*\n)*(import|from) "
+        assert re.match(start, after), "no code with its imports"
+    else:
+        for word in ("**Before this page:**", "**Code:**", "**Time:**"):
+            assert word in text
 
 
 @pytest.mark.parametrize("page", LESSONS, ids=stem)
