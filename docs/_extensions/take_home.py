@@ -26,7 +26,15 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
 from rnn_examples import MODULES, __version__
-from rnn_examples.one_file import COPYRIGHT, HERE, data_of, modules, one_file, parse
+from rnn_examples.one_file import (
+    COPYRIGHT,
+    HERE,
+    data_of,
+    modules,
+    one_file,
+    parse,
+    path_of,
+)
 
 ZIP = "recurrent-networks.zip"
 LICENSE = f"Text CC BY 4.0, code MIT, {COPYRIGHT}"
@@ -96,7 +104,7 @@ def provide_cell(names: set[str]) -> str:
     """The cell that makes modules importable where the package is not."""
     files = [HERE / "__init__.py"]
     for name in with_neighbors(names):
-        files += [HERE.joinpath(*name.split(".")).with_suffix(".py"), *data_of(name)]
+        files += [path_of(name), *data_of(name)]
     parts = [PROVIDE]
     for path in files:
         text = path.read_text(encoding="utf-8")
