@@ -5,8 +5,9 @@ without prompts, before the page is parsed: a cell ends where the docstring
 prints something. N picks one block of the docstring (blocks are separated by
 prose, the first is 1); without N, all of them. Each cell carries the tag
 ``example-MODULE-N-K``, by which a test finds its output on the built page and
-holds it against the docstring. A line ``:check: what equals what`` below the
-first makes a check (see blocks.py) of the asserts that end the last cell.
+holds it against the docstring. Options below the first line, ``:check: what
+equals what`` and those of a claim, make a check (see blocks.py and claims.py) of
+the asserts that end the last cell.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from blocks import BlockError, cut_check
 from sphinx.errors import SphinxError
 
 FENCE = re.compile(
-    r"^```\{example\}[ \t]*(.*?)[ \t]*\n(?::check:[ \t]*(.+)\n)?```[ \t]*$", re.M
+    r"^```\{example\}[ \t]*(.*?)[ \t]*\n((?::[\w-]+:.*\n)*)```[ \t]*$", re.M
 )
 
 
@@ -86,14 +87,14 @@ def fence(tag: str, source: str, options: str = "") -> str:
     return f"```{{code-cell}}\n:tags: [{tag}]\n{options}{source}```"
 
 
-def with_check(cell: Cell, words: str) -> list[str]:
+def with_check(cell: Cell, options: str) -> list[str]:
     """The asserts that end a cell as a cell of their own, a check."""
     try:
         before, check = cut_check(cell.source)
     except BlockError as error:
-        raise ExampleError(f"{{example}} :check: {words}: {error}") from None
+        raise ExampleError(f"{{example}} {options.strip()}: {error}") from None
     cells = [fence(cell.tag, before)] if before.strip() else []
-    return [*cells, fence(cell.tag, check, f":check: {words}\n")]
+    return [*cells, fence(cell.tag, check, options)]
 
 
 def expand(source: str, root: Path, note=lambda path: None) -> str:

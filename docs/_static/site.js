@@ -20,6 +20,17 @@
     drawer?.hidePopover();
   });
 
+  // A link to what is folded opens it.
+  function unfold() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let fold = target?.closest("details");
+    if (!fold) return;
+    for (; fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    target.scrollIntoView();
+  }
+  unfold();
+  addEventListener("hashchange", unfold);
+
   // The contents mark the section whose heading was passed last.
   const entries = [...document.querySelectorAll(".bd-toc a[href^='#']")]
     .map((link) => [link, document.getElementById(decodeURIComponent(link.hash.slice(1)))])
