@@ -39,6 +39,9 @@ types: .venv/.installed  ## mypy, strict, on rnn_examples
 mutants: .venv/.installed  ## break modules on purpose, see it noticed (MODULE=path SAMPLE=40)
 	@$(BIN)/python tools/mutate.py $(if $(MODULE),--module $(MODULE)) $(if $(SAMPLE),--sample $(SAMPLE))
 
+page-mutants: .venv/.installed  ## break the pages' cells, see it noticed (PAGE=path SAMPLE=60)
+	@$(BIN)/python tools/mutate_pages.py $(PAGE) $(if $(SAMPLE),--sample $(SAMPLE))
+
 check-wheels: .venv/.installed  ## find a wheel of every pin for each Python, on Linux and macOS
 	@$(BIN)/python tools/check_wheels.py
 
@@ -51,7 +54,7 @@ linkcheck: .venv/.installed  ## follow every link that leaves the site
 lighthouse: html  ## scores of four pages on a phone; needs npm
 	@CHROMIUM=$(CHROMIUM) $(BIN)/python tools/lighthouse.py
 
-weekly: mutants check-wheels  ## what takes minutes more than make check
+weekly: mutants page-mutants check-wheels  ## what takes minutes more than make check
 
 assets: .venv/.installed  ## fetch the third-party files of docs/_vendor/ASSETS.toml anew
 	@$(BIN)/python tools/update_assets.py
@@ -62,4 +65,4 @@ clean:  ## remove what the build wrote, keep .venv
 distclean: clean  ## remove .venv too
 	rm -rf .venv
 
-.PHONY: help html live serve check test test-browser lint types mutants weekly check-wheels test-torch linkcheck lighthouse assets clean distclean
+.PHONY: help html live serve check test test-browser lint types mutants page-mutants weekly check-wheels test-torch linkcheck lighthouse assets clean distclean

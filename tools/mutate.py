@@ -96,11 +96,11 @@ class Mutant(NamedTuple):
 
 
 class Finder(ast.NodeVisitor):
-    """Collect the mutants of one module."""
+    """Collect the mutants of one module, or of a text that stands in path."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, text: bytes | None = None):
         self.path = path
-        self.text = path.read_bytes()
+        self.text = path.read_bytes() if text is None else text
         self.starts = [0]
         for line in self.text.splitlines(keepends=True):
             self.starts.append(self.starts[-1] + len(line))

@@ -18,8 +18,8 @@ numbers. The directive ``{in-short}`` is the card on top of a page. It takes the
 code cell that follows it, and the checks right after that one.
 
 What these promise is held while building: a check without an assert, or one
-that did not run, is a warning, and so are a card without code and a table of
-anything but rows.
+that did not run, is a warning, and so are a card without code, a table of anything
+but rows and a cell tagged ``raises-exception`` that raises none.
 """
 
 from __future__ import annotations
@@ -415,6 +415,9 @@ class Blocks(SphinxTransform):
             output["classes"] += ["block", "block-output"]
             for error in list(output.findall(is_error)):
                 wrap(error, "block-raises", head(nodes.Text("raises")))
+        may_raise = "raises-exception" in metadata.get("tags", [])
+        if may_raise and not any(cell.findall(is_error)) and cell["exec_count"]:
+            raise BlockError("a cell that should raise an exception raises none")
         if "table" in metadata:
             self.table(cell, metadata)
         if not source:
