@@ -20,7 +20,7 @@ serve: html  ## serve the built site
 	@$(BIN)/python -m http.server --bind 127.0.0.1 -d docs/_build/html $(PORT)
 
 # tools/check.py holds what each of these runs.
-check: .venv/.installed  ## all that CI runs: html, lint, tests, 60 mutants, browser
+check: .venv/.installed  ## all that CI runs: html, lint, tests, mutants of code and pages, browser
 	@CHROMIUM=$(CHROMIUM) $(BIN)/python tools/check.py
 
 test: .venv/.installed  ## run every test that needs no browser

@@ -34,6 +34,7 @@ STEPS = {
     "types": [["-m", "mypy"]],
     "test": [["-m", "pytest", "-n", "auto"]],
     "mutants": [["tools/mutate.py", "--sample", "60"]],
+    "page-mutants": [["tools/mutate_pages.py", "--sample", "60"]],
 }
 NEEDS = {"test-browser": "html"}
 # It waits for pages to settle more than it computes, so it runs beside the rest.
