@@ -8,11 +8,12 @@ A mutant is a page with one change in one of its cells: an operator, a sign, a
 transposition, an index, a reduction, an activation, a missing abs or detach, a dim.
 Left alone are sizes, seeds, f-strings, asserts (they are what should notice), what
 draws, and the cells that come from a module's docstring, which tools/mutate.py
-breaks. It is noticed when its cell or a later one raises, or one that should raise
-does not. On each page 95 of 100 must be, and each that is not stands in
-tests/equivalent_page_mutants.toml with its reason; ``same = true`` says that it
-computes the same as the original, so that nothing could notice it. Pages that are
-in ``claims_due`` of conf.py may miss the bar, and a share is drawn of the others.
+breaks. It is noticed when its cell or a later one raises, shows other than it
+``:gives:``, or should raise and does not. On each page 95 of 100 must be, and each
+that is not stands in tests/equivalent_page_mutants.toml with its reason;
+``same = true`` says that it computes the same as the original, so that nothing could
+notice it. Pages in ``claims_due`` of conf.py may miss the bar, and a share is drawn
+of the others.
 
 The cells of a page run one after another in a process that forks for each mutant,
 so a mutant costs the rest of the page.
@@ -193,14 +194,21 @@ def lines_of(source: str, m: Mutant) -> tuple[str, str]:
 
 
 def run_cell(cell: Cell, names: dict) -> str:
-    """Run it; what it raised."""
+    """Run it; what it raised, or what it shows if that is not what it gives."""
+    body, shown = ast.parse(cell.source).body, io.StringIO()
+    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with contextlib.redirect_stdout(shown), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(compile(cell.source, "cell", "exec"), names)
+            exec(compile(ast.Module(body, []), "cell", "exec"), names)
+            if last:
+                value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    return ""
+    got = shown.getvalue() + (repr(value) if last and value is not None else "")
+    want = cell.metadata.get("gives")
+    wrong = want is not None and got.split() != str(want).split()
+    return f"it gives {got!r}" if wrong else ""
 
 
 def stops(cells: Iterable[Cell], names: dict) -> bool:

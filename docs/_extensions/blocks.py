@@ -14,8 +14,9 @@ what it shows.
 
 A cell ``:table: caption`` has a list of dicts as its value, a dict a row, and
 is set as a table; ``:format: .2f``, or ``:format: {column: .0e}``, writes its
-numbers. The directive ``{in-short}`` is the card on top of a page. It takes the
-code cell that follows it, and the checks right after that one.
+numbers. ``:gives: True`` pins what a cell shows. The directive ``{in-short}`` is
+the card on top of a page. It takes the code cell that follows it, and the checks
+right after that one.
 
 What these promise is held while building: a check without an assert, or one
 that did not run, is a warning, and so are a card without code, a table of anything
@@ -418,6 +419,8 @@ class Blocks(SphinxTransform):
         may_raise = "raises-exception" in metadata.get("tags", [])
         if may_raise and not any(cell.findall(is_error)) and cell["exec_count"]:
             raise BlockError("a cell that should raise an exception raises none")
+        if "gives" in metadata:
+            self.gives(cell, output, str(metadata["gives"]))
         if "table" in metadata:
             self.table(cell, metadata)
         if not source:
@@ -439,6 +442,12 @@ class Blocks(SphinxTransform):
                     inline(cell["prompt_show"].replace("{type}", "source")),
                     "block-code",
                 )
+
+    def gives(self, cell: nodes.container, output, want: str) -> None:
+        found = output.findall(nodes.literal_block) if output else ()
+        got = " ".join("".join(block.astext() for block in found).split())
+        if got != " ".join(want.split()):
+            raise BlockError(f"the cell gives {got!r}; its :gives: says {want!r}")
 
     def check(self, cell: nodes.container, source: nodes.Element, metadata) -> None:
         """One green line, if the cell ran and held."""

@@ -310,7 +310,7 @@ def is_read(node: nodes.Node) -> bool:
     while node.parent:
         node = node.parent
         classes = node.get("classes", [])
-        if "in-short-links" in classes or "block" in classes:
+        if {"in-short-links", "block", "error-list"} & set(classes):
             return False
         if isinstance(node, summary | folded | nodes.table):
             return False

@@ -210,7 +210,7 @@ def contents(groups: list[tuple[nodes.section, list[nodes.section]]]) -> nodes.E
     for group, entries in groups:
         rows = nodes.bullet_list()
         for entry in entries:
-            applies = bold(entry).astext().rstrip(".")
+            applies = bold(entry).astext().rstrip(".:")
             rows += nodes.list_item(
                 "",
                 nodes.paragraph(

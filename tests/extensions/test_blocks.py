@@ -234,6 +234,20 @@ def test_a_table_of_something_else_stops_the_build(site, source, options, messag
     assert message in refused(site, cell(source, ":table: T", *options))
 
 
+# --------------------------------------------------------------- what it shows
+
+
+def test_what_a_cell_gives_is_held(site):
+    good = cell("print(1)\n2", ":gives: 1 2")
+    raises = cell("1 / 0", ":tags: [raises-exception]")
+    page(site, good, raises)
+    said = refused(
+        site, good.replace(": 1 2", ": 1 3"), raises.replace("1 / 0", "1 / 2")
+    )
+    assert "the cell gives '1 2'; its :gives: says '1 3'" in said
+    assert "should raise an exception raises none" in said
+
+
 # --------------------------------------------------------------------- in short
 
 

@@ -102,6 +102,13 @@ same = true
     assert "no reason for" in run(root).stderr
 
 
+def test_what_a_cell_gives_is_noticed(root):
+    text = PAGE.replace("three = two + 1", "two + 1")
+    text = text.replace("two = 1 + 1", ":gives: 3\ntwo = 1 + 1")
+    root.joinpath("docs", "a.md").write_text(HEAD + text)
+    assert "2 of    2 noticed" in run(root).stdout
+
+
 def test_a_page_that_is_due_may_miss_the_bar(root):
     root.joinpath("conf.py").write_text('claims_due = ["a"]\n')
     done = run(root)
