@@ -89,28 +89,7 @@ autodoc_preserve_defaults = True  # a function as it is named, not <function ...
 autodoc_inherit_docstrings = False  # torch's are not in this shape
 nitpick_ignore_regex = [("py:class", r"rnn_examples\..*\.(P|Hx)")]  # type variables
 # Pages whose sentences do not all stand as claims yet; a finished one leaves it.
-claims_due = [
-    "gates/custom_cells",
-    "gates/gru",
-    "gates/lstm",
-    "gates/memory",
-    "gradients/bptt",
-    "gradients/stateful",
-    "gradients/truncation",
-    "gradients/vanishing_exploding",
-    "recurrence/drop_in",
-    "recurrence/elman",
-    "recurrence/errors",
-    "recurrence/layers",
-    "recurrence/nonlinearity",
-    "recurrence/output_and_h_n",
-    "recurrence/output_recurrence",
-    "recurrence/parameters",
-    "recurrence/variable_length",
-    "reference/notation",
-    "sequences/order",
-    "sequences/time_series",
-]
+claims_due: list[str] = []
 search_messages = "recurrence/errors"  # where a pasted exception belongs
 search_help = ["recurrence/errors", "reference/notation"]
 # Publishers' pages, where a DOI leads, refuse programs.

@@ -146,10 +146,12 @@ def colab(repository: str, docname: str) -> str:
 
 
 def inline(text: str) -> list[nodes.Node]:
-    """A line of words with `code` and $math$ in it."""
-    parts = []
-    for part in re.split(r"(`[^`]+`|\$[^$]+\$)", text):
-        if part[:1] == "`":
+    """A line of words with `code`, $math$ and [links](https://...) in it."""
+    parts: list[nodes.Node] = []
+    for part in re.split(r"(`[^`]+`|\$[^$]+\$|\[[^\]]+\]\(https?://[^)]+\))", text):
+        if link := re.fullmatch(r"\[(.+)\]\((.+)\)", part):
+            parts.append(nodes.reference("", link[1], refuri=link[2]))
+        elif part[:1] == "`":
             parts.append(nodes.literal("", part[1:-1]))
         elif part[:1] == "$" and len(part) > 1:
             parts.append(nodes.math("", part[1:-1]))

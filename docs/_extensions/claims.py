@@ -35,6 +35,7 @@ from typing import ClassVar
 
 from blocks import asserts, folded, has, summary
 from docutils import nodes
+from section_search import reading_order
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -444,9 +445,8 @@ def purge(app, env, docname):
 
 def merge(app, env, docnames, other):
     for docname in docnames:
-        if docname in getattr(other, "claims", {}):
-            page_of(env, docname)
-            env.claims[docname] = other.claims[docname]
+        page_of(env, docname)
+        env.claims[docname] = page_of(other, docname)
 
 
 # -------------------------------------------------------------------- on the pages
@@ -481,7 +481,8 @@ def skip(self, node):
 def claimed(env) -> list[tuple[str, Page]]:
     """The pages with claims, in the reading order."""
     pages = getattr(env, "claims", {})
-    return sorted((d, p) for d, p in pages.items() if p.sentences or p.given)
+    found = [(d, pages[d]) for d in reading_order(env) if d in pages]
+    return [(d, p) for d, p in found if p.sentences or p.given]
 
 
 def fill(app, doctree, docname):
@@ -527,7 +528,7 @@ def entry(uri: str, name: str, words: list[nodes.Node], check: Check) -> nodes.N
     box += line
     if check.test:
         fold = folded("", classes=["block", "block-code"])
-        code = nodes.literal_block(check.source, check.source, language="python")
+        code = nodes.literal_block(check.source, check.source, language="none")
         fold += [summary("", "", nodes.literal("", check.test)), code]
         box += fold
     elif check.kind != "cited":

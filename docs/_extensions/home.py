@@ -23,14 +23,13 @@ from pathlib import Path
 
 import home_pictures
 from docutils import nodes
+from myst_nb.core.read import read_myst_markdown_notebook
 from page_inputs import version_of
 from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole, SphinxDirective, SphinxRole
 
 log = logging.getLogger(__name__)
-CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```", re.M | re.S)
-CHECK = re.compile(r"^\s*assert\b|\bassert_close\(", re.M)
 MINUTES = re.compile(r"(?:^:time:|\*\*Time:\*\*)\s*(\d+)", re.M)
 LOOK_UP = "recurrence/errors"
 NOT_STATIONS = {"Reference"}  # looked up, not read in order
@@ -60,7 +59,24 @@ def read_source(app, docname, source):
     facts = facts_of(app.env, docname)
     minutes = MINUTES.search(source[0])
     facts.minutes = int(minutes[1]) if minutes else None
-    facts.checks = sum(len(CHECK.findall(cell)) for cell in CELL.findall(source[0]))
+    facts.checks = checks_in(source[0])
+
+
+def checks_in(text: str) -> int:
+    """Asserts and calls of assert_close in the cells of a page."""
+    if "{code-cell}" not in text:
+        return 0
+    cells = read_myst_markdown_notebook(text).cells
+    return sum(
+        isinstance(node, ast.Assert)
+        or (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith("assert_close")
+        )
+        for cell in cells
+        if cell.cell_type == "code" and "raises" not in str(cell.metadata)
+        for node in ast.walk(ast.parse(cell.source))
+    )
 
 
 def read_doctree(app, doctree):
@@ -300,7 +316,7 @@ def write_thumbnails(app, error):
     wanted = {
         thumbnail_name(page): facts.figure
         for page, facts in app.env.home_facts.items()
-        if facts.figure
+        if facts.figure and not page.startswith("reference/")
     }
     for path in folder.glob("thumbnail-*.svg"):
         if path.name not in wanted:

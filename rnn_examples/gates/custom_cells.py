@@ -7,7 +7,7 @@
     minimal gate    h_t = (1 - f) h + f tanh(x_t W_in^T + (f h) W_hn^T + b)
 
 Shapes: x_t (B, I), h (B, H), c (B, H), weights as in lstm.py
-Page:   docs/gates/custom_cells.md
+Pages:  docs/gates/custom_cells.md, docs/gates/variants.md
 Test:   tests/gates/test_custom_cells.py
 Source: Ba et al. (2016), arXiv:1607.06450; Gers and Schmidhuber (2000),
         doi:10.1109/IJCNN.2000.861302; Gal and Ghahramani (2016),

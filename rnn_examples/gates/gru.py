@@ -6,7 +6,8 @@
     h_t = (1 - z) n + z h
 
 Shapes: x (T, B, I), h (B, H), W_ih (3*H, I), W_hh (3*H, H), b (3*H,)
-Page:   docs/gates/gru.md
+Page:   docs/gates/gru.md, docs/gates/which_gru.md,
+        docs/gates/backward.md
 Test:   tests/gates/test_gru.py
 Source: Cho et al. (2014), arXiv:1406.1078v3, reset before (v1 has it after);
         torch's as in the torch.nn.GRU reference

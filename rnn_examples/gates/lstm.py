@@ -7,7 +7,8 @@
 
 Shapes: x (T, B, I), h (B, H), or (B, P) with proj_size P, c (B, H),
         W_ih (4*H, I), W_hh (4*H, H or P), b (4*H,), W_hr (P, H)
-Page:   docs/gates/lstm.md
+Page:   docs/gates/lstm.md, docs/gates/forget_bias.md,
+        docs/gates/backward.md
 Test:   tests/gates/test_lstm.py
 Source: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735;
         forget gate: Gers et al. (2000), doi:10.1162/089976600300015015;

@@ -6,10 +6,9 @@
 
 Shapes: g_t = dL/dh_t as seen from outside the layer, delta_t (B, H);
         each gradient has the shape of what it belongs to
-Page:   docs/gradients/bptt.md
+Page:   docs/gradients/bptt.md, docs/gates/backward.md
 Test:   tests/gradients/test_bptt.py
-Source: Werbos (1990), doi:10.1109/5.58337; the product of Jacobians as in
-        Pascanu, Mikolov and Bengio (2013), arXiv:1211.5063
+Source: Werbos (1990), doi:10.1109/5.58337
 
 Two steps small enough for a pocket calculator, W_ih = 1, W_hh = 0.5, L = h_2:
 
@@ -143,12 +142,3 @@ def sweep_backward(
         for d_weight, grad in zip(d_weights, grads[len(state) :], strict=True):
             d_weight.add_(grad)
     return dx, tuple(d_state), d_weights
-
-
-def state_jacobian(hs: Tensor, p: ElmanParams) -> Tensor:
-    """dh_t/dh_k of each sequence, from hs[k:t]: (t-k, B, H) -> (B, H, H)."""
-    B, H = hs.shape[1:]
-    J = torch.eye(H).to(hs).expand(B, H, H)
-    for h in hs:
-        J = torch.diag_embed(1 - h**2) @ p.W_hh @ J
-    return J

@@ -38,8 +38,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-# A state as torch's layers give it: h_n alone, or (h_n, c_n).
-Hx = TypeVar("Hx", Tensor, tuple[Tensor, Tensor])
+# A state as torch's layers give it: h_n alone, or (h_n, c_n); None before the first.
+Hx = TypeVar("Hx", Tensor, tuple[Tensor, Tensor], None)
 
 
 def streams(series: Tensor, B: int) -> Tensor:
@@ -55,7 +55,9 @@ def streams(series: Tensor, B: int) -> Tensor:
 
 
 def detach_state(state: Hx) -> Hx:
-    """The same numbers without their history; a pair stays a pair."""
+    """The same numbers without their history; a pair stays a pair, None stays None."""
+    if state is None:
+        return state
     if isinstance(state, tuple):
         h, c = state
         return detach_state(h), detach_state(c)
@@ -63,10 +65,12 @@ def detach_state(state: Hx) -> Hx:
 
 
 def reset_state(state: Hx, new: Tensor) -> Hx:
-    """Zero for the sequences that are new, the rest as it was.
+    """Zero for the sequences that are new, the rest as it was; None stays None.
 
     Raises ValueError unless new is (B,) and holds True and False.
     """
+    if state is None:
+        return state
     if isinstance(state, tuple):
         h, c = state
         return reset_state(h, new), reset_state(c, new)

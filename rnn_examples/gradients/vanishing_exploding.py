@@ -5,7 +5,7 @@
 
 Shapes: x (T, B, I), h_0 (B, H), W_hh (H, H), norms (T+1, B)
         T time steps, B batch, I input size, H hidden size
-Page:   docs/gradients/vanishing_exploding.md
+Page:   docs/gradients/vanishing_exploding.md, docs/gradients/clipping.md
 Test:   tests/gradients/test_vanishing_exploding.py
 Source: Bengio, Simard and Frasconi (1994), doi:10.1109/72.279181;
         Pascanu, Mikolov and Bengio (2013), arXiv:1211.5063;

@@ -4,7 +4,7 @@
 
 Shapes: x (T, B, I), h_t (B, H), W_ih (H, I), W_hh (H, H), b (H,)
         T time steps, B batch, I input size, H hidden size
-Page:   docs/recurrence/elman.md
+Page:   docs/recurrence/elman.md, docs/recurrence/seeds.md
 Test:   tests/recurrence/test_elman.py
 Source: Elman (1990), doi:10.1207/s15516709cog1402_1;
         equation as in the torch.nn.RNN reference

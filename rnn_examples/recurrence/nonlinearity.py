@@ -6,7 +6,7 @@
 
 Shapes: x (T, B, I), h_t (B, H), W_ih (H, I), W_hh (H, H), b (H,)
         T time steps, B batch, I input size, H hidden size
-Page:   docs/recurrence/nonlinearity.md
+Page:   docs/recurrence/nonlinearity.md, docs/gradients/tanh_or_relu.md
 Test:   tests/recurrence/test_nonlinearity.py
 Source: Elman (1990), doi:10.1207/s15516709cog1402_1;
         tanh and relu as in the torch.nn.RNN reference

@@ -7,14 +7,14 @@
 Shapes: x (T, B, I), y_t (B, O), W_ih (H, I), W_yh (H, O), W_hy (O, H),
         b_h (H,), b_y (O,)
         T time steps, B batch, I input, H hidden and O output size
-Page:   docs/recurrence/output_recurrence.md
+Page:   docs/recurrence/output_recurrence.md, docs/recurrence/teacher_forcing.md
 Test:   tests/recurrence/test_output_recurrence.py
 Source: Jordan (1986), Institute for Cognitive Science report 8604, DTIC
         ADA173989, here without the decaying trace of outputs; teacher forcing:
         Williams and Zipser (1989), doi:10.1162/neco.1989.1.2.270
 
 Two steps with W_ih = 1, W_yh = 0.5, W_hy = 2 and no bias, on the inputs 1, 0.
-The network's own first output is 2 tanh(1) = 1.5232; the teacher says 1:
+The network's own first output, 2 tanh(1) = 1.5232, is fed back:
 
 >>> import torch
 >>> from rnn_examples.recurrence.output_recurrence import (
@@ -25,7 +25,16 @@ The network's own first output is 2 tanh(1) = 1.5232; the teacher says 1:
 >>> ys = jordan_forward(x, y_0=zero, p=p)
 >>> [round(y, 4) for y in ys.flatten().tolist()]  # ..., 2 tanh(1.5232 / 2)
 [1.5232, 1.2840]
->>> ys = jordan_forward(x, zero, p, targets=torch.stack([one, one]))
+
+The same network, whose teacher feeds back 1 whatever the output was:
+
+>>> import torch
+>>> from rnn_examples.recurrence.output_recurrence import (
+...     JordanParams, jordan_forward)
+>>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
+>>> p = JordanParams(one, one / 2, zero[0], W_hy=2 * one, b_y=zero[0])
+>>> x, targets = torch.stack([one, zero]), torch.stack([one, one])
+>>> ys = jordan_forward(x, y_0=zero, p=p, targets=targets)
 >>> [round(y, 4) for y in ys.flatten().tolist()]  # ..., 2 tanh(1 / 2)
 [1.5232, 0.9242]
 

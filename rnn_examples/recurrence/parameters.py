@@ -1,6 +1,6 @@
 """Names, shapes and number of the parameters of torch's recurrent layers.
 
-    n = D (sum over layers k of G H (I_k + H + 2)),  I_1 = I, I_k = D H
+    n = D (sum over layers k of G H (I_k + H + 2)),  I_0 = I, I_k = D H above
 
 Shapes: weight_ih (G*H, I_k), weight_hh (G*H, H), bias_ih and bias_hh (G*H,)
         G gates: 1 RNN, 3 GRU, 4 LSTM; I input size, H hidden size,

@@ -4,7 +4,7 @@
     r_k = sum_t (x_t - m)(x_{t+k} - m) / sum_t (x_t - m)^2,  m the mean of x
 
 Shapes: times (n,) increasing, values (n,), at (m,)
-Page:   docs/sequences/time_series.md
+Page:   docs/sequences/time_series.md, docs/sequences/autocorrelation.md
 Test:   tests/sequences/test_time_series.py
 Source: r_k as in Box and Jenkins (1976), Time Series Analysis;
         linear interpolation as numpy.interp

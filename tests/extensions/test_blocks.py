@@ -212,6 +212,15 @@ def test_rows_become_a_table(site):
     assert not soup.select(".cell_output pre")
 
 
+def test_a_cell_of_a_table_may_hold_a_link(site):
+    rows = '[{"who": "`a` ([#1](https://example.org/1))"}, {"who": "b[0](1)"}]'
+    first, second = page(site, cell(rows, ":table: A link")).select("tbody th")
+    (link,) = first.select("a")
+    assert (link["href"], link.get_text()) == ("https://example.org/1", "#1")
+    assert first.get_text() == "a (#1)" and first.select_one("code")
+    assert second.get_text() == "b[0](1)" and not second.select("a")
+
+
 def test_one_format_is_for_the_floats(site):
     soup = page(site, cell("[{'n': 3, 'x': 0.5}]", ":table: T", ":format: .2f"))
     assert cells_of(soup)[1] == ["3", "0.50"]

@@ -5,7 +5,6 @@ import re
 import pytest
 import torch
 from torch import nn
-from torch.autograd.functional import jacobian
 from torch.testing import assert_close
 
 from rnn_examples import GRU, LSTM, RNN
@@ -13,7 +12,6 @@ from rnn_examples.gates import custom_cells
 from rnn_examples.gradients.bptt import (
     rnn_backward,
     rnn_bptt,
-    state_jacobian,
     sweep_backward,
 )
 from rnn_examples.recurrence.elman import ElmanParams, params_of, rnn_forward, rnn_step
@@ -69,25 +67,6 @@ def test_second_derivatives_equal_torch(sizes):
         loss = dx.square().sum() + (hs * pull).sum()
         found.append(torch.autograd.grad(loss, [x, h_0, *rnn.parameters()]))
     assert_close(*found)
-
-
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_jacobian_equals_torch(sizes):
-    rnn, x, h_0, _ = rnn_case(*sizes)
-    p = params_of(rnn)
-    hs, _ = rnn_forward(x, h_0, p)
-    for k, t in [(0, len(x)), (len(x) // 2, len(x)), (0, 1)]:
-        start = hs[k - 1] if k else h_0
-        full = jacobian(lambda h, k=k, t=t: rnn_forward(x[k:t], h, p)[1], start)
-        # (B, H, B, H), zero between different sequences
-        theirs = torch.stack([full[b, :, b] for b in range(x.shape[1])])
-        assert_close(state_jacobian(hs[k:t], p), theirs)
-
-
-def test_the_jacobian_over_no_step_is_the_identity():
-    rnn, *_, pull = rnn_case(5, 2, 3, 4)
-    eye = torch.eye(4, dtype=torch.float64).expand(2, 4, 4)
-    assert_close(state_jacobian(pull[:0], params_of(rnn)), eye)
 
 
 def test_the_comparison_can_fail():

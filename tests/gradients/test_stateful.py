@@ -99,3 +99,8 @@ def test_reset_is_not_fooled_by_an_infinite_state():
     state = torch.tensor([[[1.0], [float("inf")], [float("nan")]]])
     new = torch.tensor([False, True, True])
     assert_close(reset_state(state, new), torch.tensor([[[1.0], [0.0], [0.0]]]))
+
+
+def test_no_state_stays_no_state():
+    assert detach_state(None) is None
+    assert reset_state(None, torch.tensor([True])) is None

@@ -302,7 +302,7 @@ def test_what_does_not_work_is_what_the_page_says(cls):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in torch, and still in use
         with pytest.raises(
-            Exception, match=r"(?i)not support|unknown type|expression of"
+            Exception, match=r"(?i)not support|unknown type|expression of|redefine"
         ):
             torch.jit.script(layer)
         traced = torch.jit.trace(layer, (x,))

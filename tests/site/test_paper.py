@@ -74,4 +74,4 @@ def test_paper_has_messages_answers_and_the_address(paper):
     for button in ["Search", "Copy", "On this page", "Cite this site", "Next"]:
         assert button not in text
     text = printed(paper("gates/lstm", " "))
-    assert "the inverse of the sigmoid" in text  # the answer to the first exercise
+    assert "g is 1 with a flag and 0 without" in text  # in the first answer
