@@ -70,9 +70,10 @@ SHARED = (
 
 
 class Mutant(NamedTuple):
-    """One change: source[start:end] becomes new."""
+    """One change in the text of a file: text[start:end] becomes new."""
 
     path: Path
+    text: bytes
     start: int
     end: int
     new: bytes
@@ -80,18 +81,15 @@ class Mutant(NamedTuple):
 
     @property
     def source(self) -> bytes:
-        text = self.path.read_bytes()
-        return text[: self.start] + self.new + text[self.end :]
+        return self.text[: self.start] + self.new + self.text[self.end :]
 
     @property
     def line(self) -> int:
-        return self.path.read_bytes()[: self.start].count(b"\n") + 1
+        return self.text[: self.start].count(b"\n") + 1
 
     def lines(self) -> tuple[str, str]:
         """The changed line, before and after."""
-        before, after = (
-            s.decode().splitlines() for s in (self.path.read_bytes(), self.source)
-        )
+        before, after = (s.decode().splitlines() for s in (self.text, self.source))
         return before[self.line - 1].strip(), after[self.line - 1].strip()
 
 
@@ -112,7 +110,11 @@ class Finder(ast.NodeVisitor):
         return start, self.starts[node.end_lineno - 1] + node.end_col_offset
 
     def add(self, start, end, new, kind):
-        self.found.append(Mutant(self.path, start, end, new, kind))
+        self.found.append(Mutant(self.path, self.text, start, end, new, kind))
+
+    def mutants(self) -> list[Mutant]:
+        """What was found, in the order of the text."""
+        return sorted(set(self.found), key=lambda m: (m.start, m.end, m.new))
 
     def swap(self, left, op, right):
         """Change the operator that stands between two nodes."""
@@ -221,7 +223,7 @@ def mutants_of(path: Path) -> list[Mutant]:
     finder.visit(ast.parse(finder.text))
     if ast.get_docstring(ast.parse(finder.text)):
         finder.expected_outputs()
-    return sorted(set(finder.found), key=lambda m: (m.start, m.end, m.new))
+    return finder.mutants()
 
 
 def modules_of(root: Path) -> list[Path]:
@@ -317,11 +319,13 @@ def run_all(root: Path, mutants: list[Mutant], done) -> None:
 # ------------------------------------------------------------------- report
 
 
-def equivalents(root: Path) -> dict[tuple[str, str, str], str]:
-    """(file, line before, line after) -> why it is the same."""
-    path = root / EQUIVALENT
+def listed(path: Path) -> dict[tuple[str, str, str], dict]:
+    """(file, line before, line after) -> the entry of a mutant that may survive."""
     entries = tomllib.loads(path.read_text())["mutant"] if path.exists() else []
-    return {(e["file"], e["before"], e["after"]): e["reason"] for e in entries}
+    for entry in entries:
+        if not entry.get("reason"):
+            sys.exit(f"mutants: {path.name}: no reason for {entry}")
+    return {(e["file"], e["before"], e["after"]): e for e in entries}
 
 
 def key_of(root: Path, m: Mutant) -> tuple[str, str, str]:
@@ -389,7 +393,7 @@ def share_imports(modules: list[Path]) -> None:
 
 def stop_unless_they_pass(root: Path, modules: list[Path]) -> None:
     """Run the modules as they are: where a test fails anyway, it kills nothing."""
-    as_it_is = [Mutant(path, 0, 0, b"", "none") for path in modules]
+    as_it_is = [Mutant(path, path.read_bytes(), 0, 0, b"", "none") for path in modules]
     failed = []
 
     def done(mutant: Mutant, passed: bool) -> None:
@@ -408,7 +412,7 @@ def check(root: Path, only: str | None, sample: int | None, seed: int) -> int:
     if not modules:
         sys.exit(f"mutants: no module {only} under {root}/rnn_examples")
     mutants = [m for path in modules for m in mutants_of(path)]
-    known = equivalents(root)
+    known = listed(root / EQUIVALENT)
     keys = {key_of(root, m) for m in mutants}
     if sample is not None and sample < len(mutants):
         mutants = random.Random(seed).sample(mutants, sample)

@@ -16,7 +16,8 @@ notice it. Pages in ``claims_due`` of conf.py may miss the bar, and a share is d
 of the others.
 
 The cells of a page run one after another in a process that forks for each mutant,
-so a mutant costs the rest of the page.
+so a mutant costs the rest of the page. With --claims the same is done with the false
+version of each check of a claim, which the check has to refuse.
 """
 
 from __future__ import annotations
@@ -32,13 +33,12 @@ import random
 import signal
 import sys
 import tempfile
-import tomllib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mutate import Finder, Mutant
+from mutate import Finder, Mutant, listed
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTED = "tests/equivalent_page_mutants.toml"
@@ -80,11 +80,9 @@ class Cell(NamedTuple):
 
 def cells_of(page: Path, root: Path = ROOT) -> list[Cell]:
     """The code cells of a page, those of its examples included."""
-    sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
-    import example
+    import example  # one of the extensions, see prepare()
     from myst_nb.core.read import read_myst_markdown_notebook
 
-    del sys.path[0]
     text = example.expand(page.read_text(), root)
     if "{code-cell}" not in text:
         return []
@@ -166,28 +164,15 @@ def is_module(node: ast.AST) -> bool:
 def mutants_of(page: Path, source: str) -> list[Mutant]:
     finder = CellFinder(page, source.encode())
     finder.visit(ast.parse(source))
-    found = sorted(set(finder.found), key=lambda m: (m.start, m.end, m.new))
-    return [m for m in found if compiles(mutated(source, m))]
+    return [m for m in finder.mutants() if compiles(m.source)]
 
 
-def mutated(source: str, m: Mutant) -> str:
-    text = source.encode()
-    return (text[: m.start] + m.new + text[m.end :]).decode()
-
-
-def compiles(source: str) -> bool:
+def compiles(source: bytes) -> bool:
     try:
         ast.parse(source)
     except SyntaxError:
         return False
     return True
-
-
-def lines_of(source: str, m: Mutant) -> tuple[str, str]:
-    """The changed line, before and after."""
-    at = source.encode()[: m.start].count(b"\n")
-    after = mutated(source, m).splitlines()
-    return source.splitlines()[at].strip(), after[at].strip()
 
 
 # ---------------------------------------------------------------------- run a page
@@ -232,21 +217,31 @@ def in_a_fork(work: Callable[[], bool]) -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def try_page(page: Path, root: Path, chosen: set | None) -> dict:
-    """Run a page, and from each of its cells on its mutants."""
+class PageError(Exception):
+    """A page that does not do as it should, though nothing was changed."""
+
+
+def steps(page: Path, root: Path) -> Iterator[tuple[int, Cell, list[Cell], dict]]:
+    """Run a page: before each cell its place, itself, those after it, the names."""
     names: dict = {"__name__": "__main__"}
-    cells, total, left = cells_of(page, root), 0, []
-    for place, cell in enumerate(cells):
-        for m in mutants_of(page, cell.source) if cell.is_own else []:
-            if chosen is not None and (place, m.start, m.new) not in chosen:
-                continue
-            total += 1
-            rest = [cell._replace(source=mutated(cell.source, m)), *cells[place + 1 :]]
-            if in_a_fork(lambda rest=rest: not stops(rest, names)):
-                left.append([*lines_of(cell.source, m), m.kind, place + 1])
+    cells = cells_of(page, root)
+    for place, cell in enumerate(cells, start=1):
+        yield place, cell, cells[place:], names
         said = run_cell(cell, names)
         if bool(said) != cell.may_raise:
-            return {"failed": f"cell {place + 1}: {said or 'raises nothing'}"}
+            raise PageError(f"cell {place}: {said or 'raises nothing'}")
+
+
+def try_page(page: Path, root: Path, chosen: set | None) -> dict:
+    """Run a page, and from each of its cells on its mutants."""
+    total, left = 0, []
+    for place, cell, rest, names in steps(page, root):
+        for m in mutants_of(page, cell.source) if cell.is_own else []:
+            if chosen is None or (place, m.start, m.new) in chosen:
+                total += 1
+                broken = [cell._replace(source=m.source.decode()), *rest]
+                if in_a_fork(lambda cells=broken, n=names: not stops(cells, n)):
+                    left.append([*m.lines(), m.kind, place])
     return {"total": total, "left": left}
 
 
@@ -254,23 +249,18 @@ def false_versions(page: Path, root: Path) -> dict:
     """Run a page, and the false version of each check of a claim."""
     from claims import falsified
 
-    names: dict = {"__name__": "__main__"}
-    number, left = 0, []
-    for place, cell in enumerate(cells_of(page, root)):
-        false = cell.metadata.get("fails-if")
-        if false:
-            number += 1
+    total, left = 0, []
+    for _, cell, _, names in steps(page, root):
+        if false := cell.metadata.get("fails-if"):
+            total += 1
             changed = cell._replace(source=falsified(cell.source, false))
 
-            def refuses(changed=changed):
-                return run_cell(changed, names).startswith("AssertionError")
+            def refuses(cell=changed, names=names):
+                return run_cell(cell, names).startswith("AssertionError")
 
             if not in_a_fork(refuses):
                 left.append(f"{cell.metadata['claims']}: {false}")
-        said = run_cell(cell, names)
-        if bool(said) != cell.may_raise:
-            return {"failed": f"cell {place + 1}: {said or 'raises nothing'}"}
-    return {"total": number, "left": left}
+    return {"total": total, "left": left}
 
 
 def prepare() -> None:
@@ -296,6 +286,8 @@ def each_page(work: Callable[[Path], dict], pages: list[Path], done) -> None:
                     found = {"failed": "its process ended"}
                     try:
                         found = work(page)
+                    except PageError as error:
+                        found = {"failed": str(error)}
                     except BaseException as error:
                         found = {"failed": f"{type(error).__name__}: {error}"}
                     finally:
@@ -307,16 +299,6 @@ def each_page(work: Callable[[Path], dict], pages: list[Path], done) -> None:
 
 
 # ------------------------------------------------------------------------- report
-
-
-def listed(root: Path) -> dict[tuple[str, str, str], bool]:
-    """(page, line before, line after) -> whether it computes the same."""
-    path = root / LISTED
-    entries = tomllib.loads(path.read_text())["mutant"] if path.exists() else []
-    for entry in entries:
-        if not entry.get("reason"):
-            sys.exit(f"page mutants: {LISTED}: no reason for {entry}")
-    return {(e["file"], e["before"], e["after"]): e.get("same", False) for e in entries}
 
 
 def due(root: Path) -> list[str]:
@@ -335,7 +317,7 @@ def choose(pages: list[Path], root: Path, sample: int, seed: int) -> dict:
     every = [
         (page, (place, m.start, m.new))
         for page in pages
-        for place, cell in enumerate(cells_of(page, root))
+        for place, cell in enumerate(cells_of(page, root), start=1)
         if cell.is_own
         for m in mutants_of(page, cell.source)
     ]
@@ -350,7 +332,7 @@ class Report:
 
     def __init__(self, root: Path, only: str | None, whole: bool):
         self.root, self.only, self.whole = root, only, whole
-        self.late, self.known = due(root), listed(root)
+        self.late, self.known = due(root), listed(root / LISTED)
         self.unused = {key for key in self.known if only in (None, key[0])}
         self.noticed = self.number = 0
         self.complaints: list[str] = []
@@ -378,7 +360,7 @@ class Report:
         if key not in self.known and is_held:
             words = f"survives: {name}, cell {place} ({kind})"
             self.complaints.append(f"{words}\n    {before}\n    {after}")
-        return self.known.get(key, False)
+        return self.known.get(key, {}).get("same", False)
 
     def end(self) -> int:
         if self.whole:
@@ -408,13 +390,34 @@ def check(root: Path, only: str | None, sample: int | None, seed: int) -> int:
     return report.end()
 
 
+def check_claims(root: Path) -> int:
+    """Run the false version of each check of a claim; how many are not refused."""
+    prepare()
+    number, complaints = 0, []
+
+    def done(page: Path, found: dict) -> None:
+        nonlocal number
+        number += found.get("total", 0)
+        said = [found["failed"]] if "failed" in found else found["left"]
+        complaints.extend(f"{page.relative_to(root)}: {words}" for words in said)
+
+    each_page(lambda page: false_versions(page, root), pages_of(root), done)
+    for line in complaints:
+        print(line)
+    print(f"false versions: refused {number - len(complaints)} of {number}")
+    return len(complaints)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("page", nargs="?", help="only this one, docs/PART/NAME.md")
     parser.add_argument("--root", type=Path, default=ROOT, help="has docs/")
     parser.add_argument("--sample", type=int, help="only so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--claims", action="store_true", help="false versions instead")
     args = parser.parse_args()
+    if args.claims:
+        sys.exit(bool(check_claims(args.root.resolve())))
     sys.exit(bool(check(args.root.resolve(), args.page, args.sample, args.seed)))
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import sphinx.ext.viewcode as viewcode
 from docutils import nodes
+from per_page import keep
 from sphinx.addnodes import desc, desc_content, desc_signature
 from sphinx.errors import SphinxError
 from sphinx.pycode import ModuleAnalyzer
@@ -505,20 +506,8 @@ def source_page_is_old(app, modname: str) -> bool:
 
 def start(app):
     sys.path.insert(0, str(app.confdir))
-    for name in ("api_uses", "api_shown", "api_sources"):
-        if not hasattr(app.env, name):
-            setattr(app.env, name, {})
-
-
-def purge(app, env, docname):
-    for table in (env.api_uses, env.api_shown):
-        table.pop(docname, None)
-
-
-def merge(app, env, docnames, other):
-    for docname in docnames:
-        if docname in other.api_uses:
-            env.api_uses[docname] = other.api_uses[docname]
+    if not hasattr(app.env, "api_sources"):
+        app.env.api_sources = {}
 
 
 def setup(app):
@@ -529,13 +518,13 @@ def setup(app):
     app.add_role("repository-file", RepositoryFile())
     app.add_node(nodes.literal_block, override=True, html=(visit_code, None))
     app.add_css_file("api.css")
+    keep(app, "api_uses")
+    keep(app, "api_shown")
     app.connect("builder-inited", start)
     app.connect("source-read", read_source, priority=50)
     app.connect("autodoc-process-docstring", read_docstring)
     app.connect("viewcode-find-source", find_source)
     app.connect("doctree-read", read_code)
-    app.connect("env-purge-doc", purge)
-    app.connect("env-merge-info", merge)
     app.connect("env-updated", to_rewrite)
     app.connect("doctree-resolved", add_links)
     app.connect("missing-reference", resolve)

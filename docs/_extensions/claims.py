@@ -33,21 +33,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from blocks import asserts, folded, has, summary
+from blocks import ancestors, asserts, folded, has, summary
 from docutils import nodes
+from per_page import keep
 from section_search import reading_order
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 log = logging.getLogger(__name__)
-KINDS = {
-    "exact": "a closed form or an identity, asserted to rounding",
-    "exhaustive": "every case of a finite set was run",
-    "searched": "a search tried to break it; how hard stands beside it",
-    "measured": "in the networks that the sentence names",
-    "cited": "found by others, in the source beside it; not run here",
-}
+KINDS = ("exact", "exhaustive", "searched", "measured")  # docs/reference/claims.md
 GIVEN = ("definition", "convention", "advice", "plan", "quotation")
 STRONG = re.compile(
     r"\b(always|never|cannot|only|must|exactly|at least|at most|any|every|impossible"
@@ -55,6 +50,7 @@ STRONG = re.compile(
     re.I,
 )
 UNREAD = ("Exercises", "Sources")  # sections
+UNREAD_CLASSES = {"in-short-title", "in-short-links", "block", "error-list"}
 PAGE = "reference/claims"
 MADE = (PAGE, "reference/api")  # pages made from what others say
 
@@ -132,9 +128,8 @@ def kinds_of(option: str) -> dict[str, str]:
     found = {}
     for part in filter(None, map(str.strip, option.split(";"))):
         kind, *names = part.split()
-        if kind not in KINDS or kind == "cited":
-            kinds = ", ".join(k for k in KINDS if k != "cited")
-            raise ClaimError(f"a claim is one of {kinds}; got {kind!r}")
+        if kind not in KINDS:
+            raise ClaimError(f"a claim is one of {', '.join(KINDS)}; got {kind!r}")
         if not names:
             raise ClaimError(f":claims: {part}: name the claims after their kind")
         found |= dict.fromkeys(names, kind)
@@ -191,26 +186,33 @@ def checks_in_tests(root: Path) -> dict[str, Check]:
     found: dict[str, Check] = {}
     for path in sorted((root / "tests").rglob("test_*.py")):
         text = path.read_text()
-        if f"@{MARKER}(" not in text:
-            continue
-        functions = [f for f in ast.parse(text).body if isinstance(f, ast.FunctionDef)]
-        names = {f.name for f in functions}
-        for function in functions:
-            for call in function.decorator_list:
-                if not isinstance(call, ast.Call) or ast.unparse(call.func) != MARKER:
-                    continue
-                where = f"{path.relative_to(root)}::{function.name}"
-                options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
-                if options.get("false") not in names:
-                    need = "names the test that has seen it fail: false="
-                    raise ClaimError(f"{where}: claim {need}{options.get('false')!r}")
-                kind, budget = options["kind"], options.get("budget", "")
-                if kind not in KINDS or (kind == "searched" and not budget):
-                    raise ClaimError(f"{where}: kind {kind!r}, budget {budget!r}")
-                source = ast.get_source_segment(text, function) or ""
-                for name in call.args:
-                    check = Check(kind, budget, where, source)
-                    found[ast.literal_eval(name)] = check
+        if f"@{MARKER}(" in text:
+            found |= checks_in_test(text, str(path.relative_to(root)))
+    return found
+
+
+def checks_in_test(text: str, path: str) -> dict[str, Check]:
+    """The claims that one file of tests checks; raises ClaimError."""
+    functions = [f for f in ast.parse(text).body if isinstance(f, ast.FunctionDef)]
+    names = {f.name for f in functions}
+    marked = (
+        (function, call)
+        for function in functions
+        for call in function.decorator_list
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == MARKER
+    )
+    found: dict[str, Check] = {}
+    for function, call in marked:
+        where = f"{path}::{function.name}"
+        options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+        if options.get("false") not in names:
+            need = "names the test that has seen it fail: false="
+            raise ClaimError(f"{where}: claim {need}{options.get('false')!r}")
+        kind, budget = options["kind"], options.get("budget", "")
+        if kind not in KINDS or (kind == "searched" and not budget):
+            raise ClaimError(f"{where}: kind {kind!r}, budget {budget!r}")
+        check = Check(kind, budget, where, ast.get_source_segment(text, function) or "")
+        found |= {ast.literal_eval(name): check for name in call.args}
     return found
 
 
@@ -223,11 +225,8 @@ def sentence_before(node: mark) -> list[nodes.Node]:
     """What a mark covers, as nodes of their own: its item, caption or sentence."""
     block = node.parent
     before = block.children[: block.index(node)]
-    whole = isinstance(block, nodes.caption) or isinstance(
-        block.parent, nodes.list_item
-    )
     after = block.children[block.index(node) + 1 :]
-    if whole and not any(n.astext().strip() for n in after):
+    if whole_item(block) and not hold_words(after):
         return words_of(before)
     taken: list[nodes.Node] = []
     for child in reversed(before):
@@ -235,14 +234,14 @@ def sentence_before(node: mark) -> list[nodes.Node]:
             ends = list(END.finditer(str(child)))
             if ends:
                 return words_of([nodes.Text(str(child)[ends[-1].end() :]), *taken])
-        if taken and isinstance(child, mark | given) and ended(taken):
+        if isinstance(child, mark | given) and hold_words(taken):
             break
         taken.insert(0, child)
     return words_of(taken)
 
 
-def ended(taken: list[nodes.Node]) -> bool:
-    return any(n.astext().strip() for n in taken)
+def hold_words(found: list[nodes.Node]) -> bool:
+    return any(node.astext().strip() for node in found)
 
 
 def words_of(found: list[nodes.Node]) -> list[nodes.Node]:
@@ -308,35 +307,32 @@ def whole_item(paragraph: nodes.Element) -> bool:
 
 def is_read(node: nodes.Node) -> bool:
     """Whether a paragraph says something of the page's subject."""
-    while node.parent:
-        node = node.parent
-        classes = node.get("classes", [])
-        if {"in-short-links", "block", "error-list"} & set(classes):
-            return False
-        if isinstance(node, summary | folded | nodes.table):
-            return False
-        is_section = isinstance(node, nodes.section)
-        if is_section and node.next_node(nodes.title).astext() in UNREAD:
-            return False
-    return True
+    return not any(
+        UNREAD_CLASSES & set(around.get("classes", ()))
+        or isinstance(around, summary | folded | nodes.table)
+        or (isinstance(around, nodes.section) and heading(around) in UNREAD)
+        for around in [node, *ancestors(node)]
+    )
+
+
+def heading(section: nodes.section) -> str:
+    return section.next_node(nodes.title).astext()
 
 
 def complaints(document: nodes.document) -> list[tuple[nodes.Node, str]]:
     """What a page says without a claim, and where."""
     found = []
     for node in document.findall(nodes.paragraph):
-        classes = node["classes"]
-        if is_read(node) and not {"in-short-title", "in-short-links"} & set(classes):
+        if is_read(node):
             found += [(node, f"no claim: {s}") for s in unclaimed(node)]
     for caption in document.findall(nodes.caption):
         if isinstance(caption.parent, nodes.figure) and "\x01" not in flat(caption):
             found.append((caption, f"a caption without a claim: {caption.astext()}"))
     for section in document.findall(nodes.section):
-        if section.next_node(nodes.title).astext() != "What to remember":
-            continue
-        for item in section.findall(nodes.list_item):
-            if not flat(item).rstrip().endswith("\x01"):
-                found.append((item, f"no claim: {item.astext()}"))
+        if heading(section) == "What to remember":
+            items = section.findall(nodes.list_item)
+            bare = (i for i in items if not flat(i).rstrip().endswith("\x01"))
+            found += [(item, f"no claim: {item.astext()}") for item in bare]
     return found
 
 
@@ -344,8 +340,6 @@ def complaints(document: nodes.document) -> list[tuple[nodes.Node, str]]:
 
 
 def page_of(env, docname: str) -> Page:
-    if not hasattr(env, "claims"):
-        env.claims = {}
     return env.claims.setdefault(docname, Page())
 
 
@@ -411,10 +405,9 @@ def needs_tests(app, doctree):
 
 def bind(app, env):
     """Each claim has one check, each check its claim."""
-    pages: dict[str, Page] = getattr(env, "claims", {})
     where: dict[str, str] = {}
     tests = env.claims_in_tests
-    for docname, page in pages.items():
+    for docname, page in env.claims.items():
         location = (docname, None)
         for name in page.sentences:
             if where.setdefault(name, docname) != docname:
@@ -437,16 +430,6 @@ def to_rewrite(app, env):
         env.claims_said = said
         return [PAGE]
     return []
-
-
-def purge(app, env, docname):
-    getattr(env, "claims", {}).pop(docname, None)
-
-
-def merge(app, env, docnames, other):
-    for docname in docnames:
-        page_of(env, docname)
-        env.claims[docname] = page_of(other, docname)
 
 
 # -------------------------------------------------------------------- on the pages
@@ -474,14 +457,9 @@ def visit_mark(self, node):
     raise nodes.SkipNode
 
 
-def skip(self, node):
-    raise nodes.SkipNode
-
-
 def claimed(env) -> list[tuple[str, Page]]:
     """The pages with claims, in the reading order."""
-    pages = getattr(env, "claims", {})
-    found = [(d, pages[d]) for d in reading_order(env) if d in pages]
+    found = [(d, env.claims[d]) for d in reading_order(env) if d in env.claims]
     return [(d, p) for d, p in found if p.sentences or p.given]
 
 
@@ -506,7 +484,7 @@ def listed(app, here: str) -> list[nodes.Node]:
             part += entry(uri, name, page.sentences[name], check)
         found.append(part)
     total = sum(kinds.values())
-    counts = ", ".join(f"{kinds[k]} {k}" for k in KINDS if kinds[k])
+    counts = ", ".join(f"{kinds[k]} {k}" for k in (*KINDS, "cited") if kinds[k])
     words = f"{total} claims: {counts}."
     if exempt:
         rest = ", ".join(f"{exempt[g]} as {g}" for g in GIVEN if exempt[g])
@@ -540,17 +518,14 @@ def entry(uri: str, name: str, words: list[nodes.Node], check: Check) -> nodes.N
 def setup(app):
     app.add_config_value("claims_due", [], "env", list)
     app.add_node(mark, html=(visit_mark, None))
-    app.add_node(given, html=(skip, None))
-    app.add_node(claim_list, html=(skip, None))
     app.add_role("claim", Claim())
     app.add_role("cited", Claim())
     app.add_role("given", Given())
     app.add_directive("claims", Claims)
     app.add_transform(ReadClaims)
+    keep(app, "claims")
     app.connect("builder-inited", start)
     app.connect("doctree-read", needs_tests)
-    app.connect("env-purge-doc", purge)
-    app.connect("env-merge-info", merge)
     app.connect("env-updated", to_rewrite)
     app.connect("env-updated", bind)
     app.connect("doctree-resolved", fill)

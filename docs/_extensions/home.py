@@ -23,8 +23,8 @@ from pathlib import Path
 
 import home_pictures
 from docutils import nodes
-from myst_nb.core.read import read_myst_markdown_notebook
 from page_inputs import version_of
+from per_page import keep
 from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole, SphinxDirective, SphinxRole
@@ -59,14 +59,10 @@ def read_source(app, docname, source):
     facts = facts_of(app.env, docname)
     minutes = MINUTES.search(source[0])
     facts.minutes = int(minutes[1]) if minutes else None
-    facts.checks = checks_in(source[0])
 
 
-def checks_in(text: str) -> int:
-    """Asserts and calls of assert_close in the cells of a page."""
-    if "{code-cell}" not in text:
-        return 0
-    cells = read_myst_markdown_notebook(text).cells
+def checks_in(cells: list[dict]) -> int:
+    """Asserts and calls of assert_close in the cells of a notebook."""
     return sum(
         isinstance(node, ast.Assert)
         or (
@@ -74,8 +70,8 @@ def checks_in(text: str) -> int:
             and ast.unparse(node.func).endswith("assert_close")
         )
         for cell in cells
-        if cell.cell_type == "code" and "raises" not in str(cell.metadata)
-        for node in ast.walk(ast.parse(cell.source))
+        if cell["cell_type"] == "code" and "raises" not in str(cell["metadata"])
+        for node in ast.walk(ast.parse("".join(cell["source"])))
     )
 
 
@@ -92,6 +88,7 @@ def read_doctree(app, doctree):
         "cell_output" in node["classes"] for node in doctree.findall(nodes.container)
     )
     facts.figure = first_figure(doctree, Path(app.srcdir))
+    facts.checks = checks_in(stored(app, app.env.docname, ".ipynb").get("cells", []))
 
 
 def first_figure(doctree, srcdir: Path) -> str:
@@ -105,25 +102,11 @@ def first_figure(doctree, srcdir: Path) -> str:
     return ""
 
 
-def purge(app, env, docname):
-    env.home_facts.pop(docname, None)
-
-
-def merge(app, env, docnames, other):
-    env.home_facts |= {d: other.home_facts[d] for d in docnames}
-
-
-def start(app):
-    if not hasattr(app.env, "home_facts"):
-        app.env.home_facts = {}
-        app.env.home_digest = ""
-
-
 def updated(app, env):
     """The home page is written again when what it says has changed."""
     facts = repr(sorted(env.home_facts.items()))
     digest = hashlib.sha256(facts.encode()).hexdigest()
-    changed = digest != env.home_digest
+    changed = digest != getattr(env, "home_digest", "")
     env.home_digest = digest
     return [env.config.root_doc] if changed else []
 
@@ -173,17 +156,27 @@ class SectionRole(ReferenceRole):
         return [node], []
 
 
+def parts_of(contents: nodes.Element) -> dict[str, list[str]]:
+    """The parts of the site, and the pages of each."""
+    return {
+        toctree["caption"]: [page for _, page in toctree["entries"]]
+        for toctree in contents.findall(addnodes.toctree)
+    }
+
+
+def stations_of(parts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The parts that are read in order."""
+    return {k: v for k, v in parts.items() if k not in NOT_STATIONS}
+
+
 class Home:
     """Fills the stand-ins of one page."""
 
     def __init__(self, app, doctree, docname):
         self.app, self.env, self.docname = app, app.env, docname
         self.facts = app.env.home_facts
-        self.parts = {
-            toctree["caption"]: [page for _, page in toctree["entries"]]
-            for toctree in doctree.findall(addnodes.toctree)
-        }
-        self.stations = {k: v for k, v in self.parts.items() if k not in NOT_STATIONS}
+        self.parts = parts_of(doctree)
+        self.stations = stations_of(self.parts)
 
     def fill(self, node):
         made = getattr(self, node["what"])(node)
@@ -280,20 +273,23 @@ class Home:
         return f'<ul class="chips">{"".join(made)}</ul>'
 
     def picture(self, node):
-        data = glued(Path(self.app.outdir).parent, self.docname)
+        data = glued(self.app, self.docname)
         if node["data"] not in data:
             self.missing(node, f"no cell of {self.docname} glued {node['data']!r}")
             return ""
         return getattr(home_pictures, node["kind"])(data[node["data"]])
 
 
-def glued(folder: Path, docname: str) -> dict:
+def stored(app, docname: str, kind: str) -> dict:
+    """What MyST-NB keeps of a page beside the site: its notebook, what it glued."""
+    path = Path(app.outdir).parent / "jupyter_execute" / f"{docname}{kind}"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def glued(app, docname: str) -> dict:
     """What the page's cells glued, by name: plain numbers, lists and words."""
-    path = folder / "jupyter_execute" / f"{docname}.glue.json"  # MyST-NB's
-    if not path.exists():
-        return {}
-    stored = json.loads(path.read_text()).items()
-    return {k: ast.literal_eval(v["data"]["text/plain"]) for k, v in stored}
+    found = stored(app, docname, ".glue.json").items()
+    return {k: ast.literal_eval(v["data"]["text/plain"]) for k, v in found}
 
 
 def fill(app, doctree, docname):
@@ -309,14 +305,16 @@ def thumbnail_name(page: str) -> str:
 
 
 def write_thumbnails(app, error):
-    """Those of the pages that have a figure, and no others."""
+    """Those of the path's pages that have a figure, and no others."""
     if error or app.builder.format != "html":
         return
     folder = Path(app.outdir, "_images")
+    facts, toc = app.env.home_facts, app.env.tocs[app.config.root_doc]
     wanted = {
-        thumbnail_name(page): facts.figure
-        for page, facts in app.env.home_facts.items()
-        if facts.figure and not page.startswith("reference/")
+        thumbnail_name(page): facts[page].figure
+        for pages in stations_of(parts_of(toc)).values()
+        for page in pages
+        if page in facts and facts[page].figure
     }
     for path in folder.glob("thumbnail-*.svg"):
         if path.name not in wanted:
@@ -340,11 +338,9 @@ def setup(app):
     app.add_directive("picture", PictureDirective)
     app.add_role("built", BuiltRole())
     app.add_role("section", SectionRole())
-    app.connect("builder-inited", start)
+    keep(app, "home_facts")
     app.connect("source-read", read_source, priority=900)  # examples are cells then
     app.connect("doctree-read", read_doctree, priority=900)
-    app.connect("env-purge-doc", purge)
-    app.connect("env-merge-info", merge)
     app.connect("env-updated", updated)
     app.connect("doctree-resolved", fill)
     app.connect("html-page-context", add_css)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from docutils import nodes
+from per_page import keep
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -92,8 +93,6 @@ class Recorder:
     """One build: what is there now, and what its pages are made from."""
 
     def __init__(self, app: Sphinx) -> None:
-        if not hasattr(app.env, "page_inputs"):
-            app.env.page_inputs = {}
         version_of.cache_clear()
         self.app = app
         self.before = digests(app.confdir)
@@ -144,20 +143,7 @@ def start(app: Sphinx) -> None:
     app.connect("doctree-read", recorder.record)
 
 
-def purge(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
-    env.page_inputs.pop(docname, None)
-
-
-def merge(
-    app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment
-) -> None:
-    for name in docnames:
-        if name in other.page_inputs:
-            env.page_inputs[name] = other.page_inputs[name]
-
-
 def setup(app: Sphinx) -> dict:
+    keep(app, "page_inputs")
     app.connect("builder-inited", start)
-    app.connect("env-purge-doc", purge)
-    app.connect("env-merge-info", merge)
     return {"version": "2", "env_version": 2, "parallel_read_safe": True}

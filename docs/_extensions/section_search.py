@@ -18,6 +18,7 @@ import tomllib
 from pathlib import Path
 
 from docutils import nodes
+from per_page import keep
 from sphinx import addnodes
 
 WORDS = Path(__file__).with_name("search_words.toml")
@@ -166,24 +167,7 @@ def read_page(app, doctree):
     found = list(sections(doctree))
     if found:
         found[0]["about"] = next((m["content"] for m in meta), "")
-    records_of(app.env)[app.env.docname] = found
-
-
-# ------------------------------------------------- kept with the build's other state
-
-
-def records_of(env) -> dict[str, list[dict]]:
-    if not hasattr(env, "section_records"):
-        env.section_records = {}
-    return env.section_records
-
-
-def forget_page(app, env, docname):
-    records_of(env).pop(docname, None)
-
-
-def merge_pages(app, env, docnames, other):
-    records_of(env).update((d, records_of(other)[d]) for d in docnames)
+    app.env.section_records[app.env.docname] = found
 
 
 # ------------------------------------------------------------------ what is written
@@ -210,7 +194,7 @@ def short_names(env) -> dict[str, str]:
 def script(app) -> str:
     words = tomllib.loads(WORDS.read_text(encoding="utf-8"))
     words["stop"] = words["stop"].split()
-    uri, known = app.builder.get_target_uri, records_of(app.env)
+    uri, known = app.builder.get_target_uri, app.env.section_records
     short = short_names(app.env)
     pages = [
         {"url": uri(d), "short": short.get(d, ""), "sections": known[d]}
@@ -244,9 +228,9 @@ def write_records(app, error):
 
 def search_page(app):
     pages = [
-        (d, records_of(app.env)[d])
+        (d, app.env.section_records[d])
         for d in reading_order(app.env)
-        if records_of(app.env).get(d)
+        if app.env.section_records.get(d)
     ]
     yield (
         "search",
@@ -263,10 +247,9 @@ def start(app):
 def setup(app):
     app.add_config_value("search_messages", "", "html", str)
     app.add_config_value("search_help", [], "html", list)
+    keep(app, "section_records")
     app.connect("builder-inited", start)
     app.connect("doctree-read", read_page)
-    app.connect("env-purge-doc", forget_page)
-    app.connect("env-merge-info", merge_pages)
     app.connect("html-collect-pages", search_page)
     app.connect("build-finished", write_records)
     app.add_js_file("search.js", loading_method="defer")

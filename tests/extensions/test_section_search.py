@@ -2,6 +2,7 @@
 
 import json
 
+import per_page
 import pytest
 import section_search
 from docutils import nodes
@@ -104,15 +105,24 @@ def test_a_formula_as_one_types_it(tex, plain):
     assert section_search.plain_tex(tex) == plain
 
 
-def test_records_of_parallel_readers_are_merged():
+def test_what_is_kept_of_a_page_is_merged_and_forgotten():
+    """As each extension keeps it, see per_page.py."""
+
+    class App:
+        def connect(self, event, call, priority=500):
+            setattr(self, event, call)
+
     class Env:
         pass
 
-    one, two = Env(), Env()
+    app, one, two = App(), Env(), Env()
+    per_page.keep(app, "section_records")
     one.section_records = {"a": [1]}
     two.section_records = {"b": [2], "c": [3]}
-    section_search.merge_pages(None, one, ["b"], two)
+    getattr(app, "env-merge-info")(None, one, ["b"], two)
     assert one.section_records == {"a": [1], "b": [2]}
+    getattr(app, "env-purge-doc")(None, one, "a")
+    assert one.section_records == {"b": [2]}
 
 
 def test_an_output_keeps_its_messages_and_not_its_numbers():

@@ -259,3 +259,12 @@ def test_the_commands_on_the_page_run(tmp_path, monkeypatch):
     names = {}
     exec(program, names)
     assert names["LSTM"].__module__ == "my_lstm"
+
+
+def test_a_banner_stands_above_each_module_of_several(copies):
+    """And none above the only one."""
+    found = [
+        re.findall(r"^# -- ([\w.]+) -+$", path.read_text(), re.M)
+        for path in copies.rglob("*.py")
+    ]
+    assert [] in found and all(len(names) != 1 for names in found)

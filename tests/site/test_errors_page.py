@@ -171,6 +171,21 @@ def test_the_wrong_call_says_the_heading_and_the_right_one_runs(entry, wrong, ri
     assert right[0] == "works" and run(right[1]) == ""
 
 
+def test_what_a_silent_mistake_and_its_cure_show_is_held():
+    """By the build, see :gives: in blocks.py."""
+    text = PAGE.read_text()
+    silent = [entry for entry in ENTRIES if entry.cells[:1] and is_silent(entry)]
+    assert len(silent) >= 7
+    for entry in silent:
+        section = text.partition(f"({entry.ids[0]})=")[2].partition("\n### ")[2]
+        section = re.split(r"\n\([\w-]+\)=\n", section)[0]
+        assert section.count("\n:gives: ") == 2, entry.ids[0]
+
+
+def is_silent(entry: Entry) -> bool:
+    return entry.cells[0][0] == "silent"
+
+
 # Calls that our layers take, or that are none of theirs.
 TAKEN = "packed-linear packed-tuple sequential-linear output-index output-bidirectional"
 OURS = [

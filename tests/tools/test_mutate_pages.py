@@ -26,7 +26,7 @@ print(f"{h + 1}")
 
 def test_the_mutants_of_a_cell():
     found = mutate_pages.mutants_of(Path("a.md"), SOURCE)
-    lines = [mutate_pages.lines_of(SOURCE, m) for m in found]
+    lines = [m.lines() for m in found]
     assert {before for before, _ in lines} == {
         "h = torch.tanh(x[-1] + y.T).abs().sum(dim=0)",
         "first = hs[1:].detach()",
@@ -68,7 +68,7 @@ def run(root, *options):
     root.joinpath("docs").mkdir(exist_ok=True)
     command = [sys.executable, TOOL, "--root", root, *options]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stderr == "" or "page mutants:" in done.stderr, done.stderr
+    assert done.stderr == "" or "mutants:" in done.stderr, done.stderr
     return done
 
 
@@ -107,6 +107,26 @@ def test_what_a_cell_gives_is_noticed(root):
     text = text.replace("two = 1 + 1", ":gives: 3\ntwo = 1 + 1")
     root.joinpath("docs", "a.md").write_text(HEAD + text)
     assert "2 of    2 noticed" in run(root).stdout
+
+
+CLAIM = """
+```{code-cell}
+:claims: exact a-two
+:fails-if: two = 3
+assert two == 2
+```
+"""
+
+
+def test_a_false_version_has_to_be_refused(root):
+    page = root.joinpath("docs", "a.md")
+    page.write_text(HEAD + PAGE + CLAIM)
+    assert "refused 1 of 1" in run(root, "--claims").stdout
+    page.write_text(HEAD + PAGE + CLAIM.replace("two = 3", "three = 4"))
+    done = run(root, "--claims")
+    assert done.returncode == 1 and "docs/a.md: exact a-two: three = 4" in done.stdout
+    page.write_text(HEAD + PAGE + CLAIM.replace("two = 3", "two = 1 / 0"))
+    assert run(root, "--claims").returncode == 1, "refused by an assert alone"
 
 
 def test_a_page_that_is_due_may_miss_the_bar(root):
